@@ -1,0 +1,1 @@
+"""The RAGPipeline API: its models, its rules, and the resource definition made from them."""

@@ -1,0 +1,49 @@
+"""What passes between the steps of ingestion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What a document's text is, which decides how it is cut."""
+
+    PROSE = "prose"
+    MARKDOWN = "markdown"  # HTML and DOCX too: their parsers write headings and tables as Markdown
+    LEGAL = "legal"
+    TABLE = "table"  # one line a row, each with its header
+    PYTHON = "python"
+    CODE = "code"
+
+
+class ParseError(Exception):
+    """A document cannot be read; the message tells its owner why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A document as text. ``metadata`` holds only JSON values."""
+
+    text: str
+    kind: Kind
+    title: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: ``text[start:end]`` of its document, in characters, and the headings it stands under."""
+
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready to be encoded: its text and its passages."""
+
+    parsed: Parsed
+    chunks: tuple[Chunk, ...]
