@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Kind(StrEnum):
@@ -47,3 +48,34 @@ class Prepared:
 
     parsed: Parsed
     chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDocument:
+    """A document sent as text. Without an id, the text's hash is the id."""
+
+    id: str | None
+    text: str
+    title: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDocument:
+    """A document sent as a file. Without an id, the content's hash is the id."""
+
+    id: str | None
+    data: bytes
+    name: str | None
+    content_type: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a document."""
+
+    id: str
+    chunks: int
+    status: Literal["indexed", "unchanged", "failed"]
+    error: str | None = None

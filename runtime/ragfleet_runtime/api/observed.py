@@ -1,0 +1,68 @@
+"""The outermost layer of the service: request ids, metrics, the access log, and errors nobody caught."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ragfleet_runtime.observe.metrics import Metrics
+
+REQUEST_ID = "X-Request-Id"
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_QUIET_ROUTES = frozenset({"/live", "/ready", "/health", "/metrics"})
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Observed:
+    """Plain ASGI middleware: a base class that wraps streams would cost more than the request itself."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
+        scope["request_id"] = request_id
+        status = 500
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception:
+            # Answered by the handler for Exception, which sees the error first and passes it on.
+            log.exception("request failed", request_id=request_id, path=scope["path"])
+        finally:
+            self._record(scope, status, time.perf_counter() - start)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # The route's pattern, never the path: ids in labels would make a series for each document.
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.requests.labels(route, scope["method"], str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        if route not in _QUIET_ROUTES:
+            log.info(
+                "request",
+                method=scope["method"],
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 2),
+                request_id=scope["request_id"],
+            )

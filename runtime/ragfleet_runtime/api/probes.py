@@ -1,0 +1,89 @@
+"""GET /health, /ready, /live and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from ragfleet_runtime.api.problems import NOT_READY, problem_response
+from ragfleet_runtime.api.schemas import HealthReply
+from ragfleet_runtime.index.documents import DocumentStore
+from ragfleet_runtime.observe.health import Part, examine
+from ragfleet_runtime.observe.metrics import CONTENT_TYPE, Metrics
+
+
+class Readiness:
+    """Whether traffic may come: from the first success on, until the service drains."""
+
+    def __init__(self) -> None:
+        self._reason: str | None = "starting"
+
+    @property
+    def reason(self) -> str | None:
+        """Why not, or None where traffic may come."""
+        return self._reason
+
+    def open(self) -> None:
+        """Traffic may come."""
+        self._reason = None
+
+    def drain(self) -> None:
+        """No new traffic, please; what is under way is finished."""
+        self._reason = "draining"
+
+
+def probes_router(
+    parts: Sequence[Part], readiness: Readiness, metrics: Metrics, store: DocumentStore, recipe: str
+) -> APIRouter:
+    """The routes that a platform asks."""
+    router = APIRouter(tags=["operations"])
+    ok = {"content": {"application/json": {"example": {"status": "ok"}}}}
+
+    @router.get("/live", summary="Is the process alive?", responses={200: ok})
+    async def live() -> Response:
+        """Answer from the event loop alone."""
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    @router.get("/ready", summary="May traffic come?", responses={200: ok})
+    async def ready(request: Request) -> Response:
+        """Answer 200 while requests are served, 503 before and while draining."""
+        if readiness.reason is not None:
+            return problem_response(request, NOT_READY, readiness.reason)
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    @router.get("/health", response_model=HealthReply, summary="How is each part?")
+    async def health() -> Response:
+        """Ask every part; 503 where one has failed."""
+        status, findings = await examine(parts)
+        reply = {
+            "status": status,
+            "checks": [
+                {
+                    "name": finding.name,
+                    "status": finding.verdict.status,
+                    "reason": finding.verdict.reason,
+                    "took_ms": finding.took_ms,
+                }
+                for finding in findings
+            ],
+        }
+        return Response(
+            orjson.dumps(reply), 503 if status == "failed" else 200, media_type="application/json"
+        )
+
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        responses={200: {"content": {"text/plain": {"example": "ragfleet_documents 12.0"}}}},
+    )
+    async def show_metrics() -> Response:
+        """Show metrics in Prometheus' text format."""
+        totals = await store.totals()
+        metrics.documents.set(totals.documents)
+        metrics.chunks.set(totals.chunks)
+        metrics.stale_documents.set(await store.stale(recipe))
+        return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+    return router

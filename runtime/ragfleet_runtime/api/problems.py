@@ -1,0 +1,171 @@
+"""Errors as problem documents (RFC 9457), each with a stable type and the request's id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ragfleet_runtime.errors import StorageError, StorageFullError
+from ragfleet_runtime.index.filters import FilterError
+from ragfleet_runtime.retrieve.question import QuestionError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "https://ragfleet.dev/problems/"
+RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A kind of error: the end of its type URI, its HTTP status and its title."""
+
+    slug: str
+    status: int
+    title: str
+
+
+INVALID_REQUEST = Problem("invalid-request", 422, "The request is not valid")
+MALFORMED_BODY = Problem("malformed-body", 400, "The body can't be read")
+INVALID_QUERY = Problem("invalid-query", 422, "The query can't be searched for")
+INVALID_FILTER = Problem("invalid-filter", 422, "The filter is not valid")
+NOT_FOUND = Problem("not-found", 404, "There is no such thing here")
+METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "The method is not allowed here")
+TOO_LARGE = Problem("too-large", 413, "The body is too large")
+STORAGE_FULL = Problem("storage-full", 507, "There is no room left")
+STORAGE_FAILED = Problem("storage-failed", 503, "The storage failed")
+NOT_READY = Problem("not-ready", 503, "The service is not ready")
+INTERNAL_ERROR = Problem("internal-error", 500, "The service failed")
+
+ALL = (
+    INVALID_REQUEST,
+    MALFORMED_BODY,
+    INVALID_QUERY,
+    INVALID_FILTER,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    TOO_LARGE,
+    STORAGE_FULL,
+    STORAGE_FAILED,
+    NOT_READY,
+    INTERNAL_ERROR,
+)
+_BY_STATUS = {
+    problem.status: problem for problem in (MALFORMED_BODY, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE)
+}
+
+
+class ProblemError(Exception):
+    """Raised by a route to answer with a problem."""
+
+    def __init__(self, problem: Problem, detail: str, **members: Any) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.members = members
+
+
+def problem_response(request: Request, problem: Problem, detail: str, **members: Any) -> Response:
+    """The problem as a response; ``members`` are its extension members."""
+    body = {
+        "type": TYPE_PREFIX + problem.slug,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": request.scope.get("request_id", ""),
+        **members,
+    }
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == NOT_READY.status else None
+    return Response(
+        orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), problem.status, headers, media_type=MEDIA_TYPE
+    )
+
+
+def storage_problem(error: StorageError) -> Problem:
+    """The problem that a storage error is."""
+    return STORAGE_FULL if isinstance(error, StorageFullError) else STORAGE_FAILED
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every error of ``app`` with a problem document."""
+
+    async def problem_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)  # noqa: S101 (registered for this type)
+        return problem_response(request, error.problem, error.detail, **error.members)
+
+    async def question_error(request: Request, error: Exception) -> Response:
+        return problem_response(request, INVALID_QUERY, str(error))
+
+    async def filter_error(request: Request, error: Exception) -> Response:
+        return problem_response(request, INVALID_FILTER, str(error))
+
+    async def storage_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, StorageError)  # noqa: S101 (registered for this type)
+        return problem_response(request, storage_problem(error), str(error))
+
+    async def validation_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this type)
+        return _validation_problem(request, error)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 (registered for this type)
+        problem = _BY_STATUS.get(
+            error.status_code, Problem("http-error", error.status_code, "The request failed")
+        )
+        response = problem_response(request, problem, _http_detail(request, error))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def internal_error(request: Request, _: Exception) -> Response:
+        detail = "the cause is in the service's log under this request id"
+        return problem_response(request, INTERNAL_ERROR, detail)
+
+    for kind, handler in (
+        (ProblemError, problem_error),
+        (QuestionError, question_error),
+        (FilterError, filter_error),
+        (StorageError, storage_error),
+        (RequestValidationError, validation_error),
+        (HTTPException, http_error),
+        (Exception, internal_error),
+    ):
+        app.add_exception_handler(kind, handler)
+
+
+def _validation_problem(request: Request, error: RequestValidationError) -> Response:
+    errors = error.errors()
+    if any(item["type"] == "json_invalid" for item in errors):
+        return problem_response(request, MALFORMED_BODY, f"the body is not JSON: {errors[0]['ctx']['error']}")
+    found = [{"path": _path(item["loc"]), "message": _sentence(item)} for item in errors]
+    detail = "; ".join(f"{item['path']}: {item['message']}" for item in found[:3])
+    return problem_response(request, INVALID_REQUEST, detail, errors=found)
+
+
+def _path(location: Sequence[int | str]) -> str:
+    """A field's place in the request: "documents[0].text", or "query" for a parameter."""
+    path = ""
+    for part in location[1:] if len(location) > 1 else location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field"
+    if item["type"] == "missing":
+        return "missing"
+    message: str = item["msg"]
+    return message.removeprefix("Value error, ")
+
+
+def _http_detail(request: Request, error: HTTPException) -> str:
+    if error.status_code == NOT_FOUND.status:
+        return f"no route {request.url.path}"
+    if error.status_code == TOO_LARGE.status:
+        return "the body is larger than this service takes (spec.ingestion.maxRequestMegabytes for /ingest)"
+    return str(error.detail)

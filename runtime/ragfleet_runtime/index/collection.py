@@ -1,0 +1,137 @@
+"""A collection in use: its engine, its documents, and everything that reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from ragfleet_api.config import RuntimeConfig
+from ragfleet_runtime.errors import StartError, StorageError
+from ragfleet_runtime.index.bm25 import Analyzer
+from ragfleet_runtime.index.committer import Committer
+from ragfleet_runtime.index.data_folder import (
+    DOCUMENTS_FILE,
+    ENGINE_FOLDER,
+    claim,
+    locked,
+    refuse_forgotten_collection,
+)
+from ragfleet_runtime.index.documents import DEFAULT_TENANT, DocumentStore, Key
+from ragfleet_runtime.index.edge import EdgeEngine
+from ragfleet_runtime.index.engine import Engine
+from ragfleet_runtime.index.filters import Condition
+from ragfleet_runtime.index.lengths import MeanLength
+from ragfleet_runtime.index.maintenance import Maintenance
+from ragfleet_runtime.index.reader import PassageReader
+from ragfleet_runtime.index.sqlite import SQLiteDocumentStore
+from ragfleet_runtime.index.writer import DocumentWriter
+from ragfleet_runtime.lanes import Lane
+
+_AUDIT_PAGE = 1024
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The parts of an open collection."""
+
+    name: str
+    engine: Engine
+    store: DocumentStore
+    analyzer: Analyzer
+    encode: Lane
+    reader: PassageReader
+    writer: DocumentWriter
+    committer: Committer
+    maintenance: Maintenance
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete documents by id; returns how many there were."""
+        deleted = await self.writer.delete([Key(DEFAULT_TENANT, id_) for id_ in ids])
+        self.maintenance.notice_change()
+        return deleted
+
+    async def delete_matching(self, condition: Condition) -> int:
+        """Delete the documents for which the condition holds; returns how many."""
+        return await self.delete(sorted(await self.engine.document_ids(condition)))
+
+
+@asynccontextmanager
+async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[Collection]:
+    """Open the pipeline's collection in its data folder, recovered from whatever interrupted its last use.
+
+    Raises StartError where the folder is in use, or holds another owner's data or other settings' vectors.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(locked(folder))
+        try:
+            await refuse_forgotten_collection(folder, config)
+            place = folder / config.collection
+            place.mkdir(exist_ok=True)
+            store = SQLiteDocumentStore.open(place / DOCUMENTS_FILE)
+            stack.push_async_callback(store.aclose)
+            await claim(store, config)
+            engine = EdgeEngine.open(place / ENGINE_FOLDER)
+            stack.push_async_callback(engine.aclose)
+            lengths = await MeanLength.load(store)
+        except (StorageError, OSError) as error:
+            raise StartError(f"the collection {config.collection} in {folder} won't open: {error}") from error
+        analyzer = Analyzer(config.retrieval.sparse)
+        encode = Lane("encode", 1)
+        stack.callback(encode.close)
+        writer = DocumentWriter(engine, store, lengths, encode)
+        await writer.recover()
+        maintenance = Maintenance(engine, store, lengths, analyzer, encode)
+        stack.push_async_callback(maintenance.aclose)
+        committer = Committer(writer)
+        stack.push_async_callback(committer.aclose)
+        yield Collection(
+            name=config.collection,
+            engine=engine,
+            store=store,
+            analyzer=analyzer,
+            encode=encode,
+            reader=PassageReader(engine, store, analyzer),
+            writer=writer,
+            committer=committer,
+            maintenance=maintenance,
+        )
+
+
+async def audit(collection: Collection) -> list[Key]:
+    """Hold the engine against the records, after a start; returns documents whose chunks are missing.
+
+    The sums tell at once when all is well, as it is after any crash of the process. They can differ after a
+    power cut or damage to the disk: then every point is looked at, and those that no record knows are removed.
+    """
+    totals = await collection.store.totals()
+    if await collection.engine.count() == totals.chunks:
+        return []
+    found = await _remove_unknown_points(collection)
+    damaged: list[Key] = []
+    after: str | None = None
+    while page := await collection.store.page(DEFAULT_TENANT, after=after, limit=_AUDIT_PAGE):
+        damaged.extend(summary.key for summary in page if found.get(summary.key, 0) != summary.chunks)
+        after = page[-1].key.id
+    return damaged
+
+
+async def _remove_unknown_points(collection: Collection) -> dict[Key, int]:
+    """Delete points that aren't of a current revision; returns how many the current ones have."""
+    found: dict[Key, int] = {}
+    after: UUID | None = None
+    while True:
+        points, after = await collection.engine.scroll(after, _AUDIT_PAGE)
+        keys = [Key(passage.tenant, passage.document_id) for _, passage in points]
+        current = await collection.store.current(set(keys))
+        unknown = []
+        for key, (id_, passage) in zip(keys, points, strict=True):
+            if current.get(key) == passage.revision:
+                found[key] = found.get(key, 0) + 1
+            else:
+                unknown.append(id_)
+        await collection.engine.delete(unknown)
+        if after is None:
+            return found

@@ -1,0 +1,320 @@
+"""The document store of the embedded engine: SQLite, beside the engine's folder."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, Self, TypeVar
+
+from ragfleet_runtime.errors import StorageError, StorageFullError
+from ragfleet_runtime.index.documents import Document, DocumentSummary, Identity, Key, Leftover, Totals
+from ragfleet_runtime.lanes import Lane
+
+# Short columns stand before long ones, so that reading them doesn't touch a row's overflow pages; the index
+# covers the sums.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, revision TEXT NOT NULL,
+    content_hash TEXT NOT NULL, recipe TEXT NOT NULL, chunks INTEGER NOT NULL, terms INTEGER NOT NULL,
+    kind TEXT NOT NULL, title TEXT, created_at REAL NOT NULL, updated_at REAL NOT NULL,
+    metadata TEXT NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX IF NOT EXISTS documents_sums ON documents (recipe, chunks, terms);
+CREATE TABLE IF NOT EXISTS revisions (
+    revision TEXT PRIMARY KEY, chunks INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'garbage'))
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_READERS = 2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class SQLiteDocumentStore:
+    """The DocumentStore of one process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reads = Lane("documents", _READERS)
+        self._writes = Lane("commit", 1)
+        self._writer = self._connect()
+        self._readers: list[sqlite3.Connection] = []
+        self._local = threading.local()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the store in the file ``path``, made where there is none."""
+        with _storage_errors():
+            store = cls(path)
+            store._writer.execute("PRAGMA journal_mode = WAL")
+            store._writer.executescript(_SCHEMA)
+        return store
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    async def _read(self, function: Callable[[sqlite3.Connection], R]) -> R:
+        def call() -> R:
+            with _storage_errors():
+                return function(self._reader())
+
+        return await self._reads.run(call)
+
+    async def _write(self, function: Callable[[sqlite3.Connection], R], *, durable: bool) -> R:
+        def call() -> R:
+            with _storage_errors(), _transaction(self._writer, durable=durable):
+                return function(self._writer)
+
+        return await self._writes.run(call)
+
+    async def begin(self, revisions: Sequence[Leftover]) -> None:
+        """See DocumentStore."""
+        # Not synced to the disk: should a power cut lose the note together with the chunks' commit, the
+        # count of points against the sum of chunks tells at the next start.
+        await self._write(lambda db: _note(db, revisions, "pending"), durable=False)
+
+    async def commit(self, documents: Sequence[Document]) -> list[Leftover]:
+        """See DocumentStore."""
+
+        def commit(db: sqlite3.Connection) -> list[Leftover]:
+            replaced = [old for document in documents if (old := _put(db, document)) is not None]
+            _note(db, replaced, "garbage")
+            return replaced
+
+        return await self._write(commit, durable=True)
+
+    async def delete(self, keys: Sequence[Key]) -> list[Leftover]:
+        """See DocumentStore."""
+
+        def delete(db: sqlite3.Connection) -> list[Leftover]:
+            removed = [
+                Leftover(*row)
+                for key in keys
+                for row in db.execute(
+                    "DELETE FROM documents WHERE tenant = ? AND id = ? RETURNING revision, chunks",
+                    (key.tenant, key.id),
+                ).fetchall()
+            ]
+            _note(db, removed, "garbage")
+            return removed
+
+        return await self._write(delete, durable=True)
+
+    async def forget(self, revisions: Sequence[str]) -> None:
+        """See DocumentStore."""
+        await self._write(
+            lambda db: db.executemany("DELETE FROM revisions WHERE revision = ?", [(r,) for r in revisions]),
+            durable=False,
+        )
+
+    async def leftovers(self) -> list[Leftover]:
+        """See DocumentStore."""
+        rows = await self._read(lambda db: db.execute("SELECT revision, chunks FROM revisions").fetchall())
+        return [Leftover(*row) for row in rows]
+
+    async def current(self, keys: Iterable[Key]) -> dict[Key, str]:
+        """See DocumentStore."""
+        wanted = list(keys)
+        return await self._read(
+            lambda db: {Key(tenant, id_): revision for tenant, id_, revision in _rows(db, wanted, "revision")}
+        )
+
+    async def pending(self, revisions: Iterable[str]) -> set[str]:
+        """See DocumentStore."""
+        names = json.dumps(list(revisions))
+        rows = await self._read(
+            lambda db: db.execute(
+                "SELECT revision FROM revisions "
+                "WHERE state = 'pending' AND revision IN (SELECT value FROM json_each(?))",
+                (names,),
+            ).fetchall()
+        )
+        return {row[0] for row in rows}
+
+    async def identities(self, keys: Iterable[Key]) -> dict[Key, Identity]:
+        """See DocumentStore."""
+        wanted = list(keys)
+        rows = await self._read(lambda db: list(_rows(db, wanted, "content_hash, recipe, chunks")))
+        return {Key(tenant, id_): Identity(*identity) for tenant, id_, *identity in rows}
+
+    async def get(self, key: Key) -> Document | None:
+        """See DocumentStore."""
+        columns = "revision, content_hash, recipe, kind, title, metadata, text, chunks, terms, created_at, updated_at"
+        rows = await self._read(lambda db: list(_rows(db, [key], columns)))
+        return _document(rows[0]) if rows else None
+
+    async def page(self, tenant: str, *, after: str | None, limit: int) -> list[DocumentSummary]:
+        """See DocumentStore."""
+        rows = await self._read(
+            lambda db: db.execute(
+                "SELECT tenant, id, title, metadata, chunks, recipe, created_at, updated_at FROM documents "
+                "WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?",
+                (tenant, after or "", limit),
+            ).fetchall()
+        )
+        return [
+            DocumentSummary(
+                Key(row[0], row[1]), row[2], json.loads(row[3]), row[4], row[5], _time(row[6]), _time(row[7])
+            )
+            for row in rows
+        ]
+
+    async def totals(self) -> Totals:
+        """See DocumentStore."""
+        query = "SELECT COUNT(*), COALESCE(SUM(chunks), 0), COALESCE(SUM(terms), 0) FROM documents"
+        return Totals(*await self._read(lambda db: db.execute(query).fetchone()))
+
+    async def stale(self, recipe: str) -> int:
+        """See DocumentStore."""
+        query = "SELECT COUNT(*) FROM documents WHERE recipe <> ?"
+        row = await self._read(lambda db: db.execute(query, (recipe,)).fetchone())
+        return int(row[0])
+
+    async def get_setting(self, name: str) -> str | None:
+        """See DocumentStore."""
+        query = "SELECT value FROM settings WHERE name = ?"
+        row = await self._read(lambda db: db.execute(query, (name,)).fetchone())
+        return None if row is None else str(row[0])
+
+    async def put_settings(self, settings: Mapping[str, str]) -> None:
+        """See DocumentStore."""
+        await self._write(
+            lambda db: db.executemany(
+                "INSERT OR REPLACE INTO settings VALUES (?, ?)", list(settings.items())
+            ),
+            durable=True,
+        )
+
+    async def aclose(self) -> None:
+        """See DocumentStore."""
+        self._reads.close()
+        self._writes.close()
+        for connection in (*self._readers, self._writer):
+            connection.close()
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection, *, durable: bool) -> Iterator[None]:
+    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise StorageFullError(
+                "the disk is full: free some space, then send the documents again"
+            ) from error
+        raise StorageError(f"the document store failed: {error}") from error
+
+
+def _note(
+    db: sqlite3.Connection, revisions: Sequence[Leftover], state: Literal["pending", "garbage"]
+) -> None:
+    db.executemany(
+        "INSERT INTO revisions VALUES (?, ?, ?)", [(r.revision, r.chunks, state) for r in revisions]
+    )
+
+
+def _put(db: sqlite3.Connection, document: Document) -> Leftover | None:
+    """Make ``document`` the record of its key; returns the revision that it replaces."""
+    key = document.key
+    old = db.execute(
+        "SELECT revision, chunks, created_at FROM documents WHERE tenant = ? AND id = ?", (key.tenant, key.id)
+    ).fetchone()
+    values: dict[str, Any] = {
+        "tenant": key.tenant,
+        "id": key.id,
+        "revision": document.revision,
+        "content_hash": document.content_hash,
+        "recipe": document.recipe,
+        "chunks": document.chunks,
+        "terms": document.terms,
+        "kind": document.kind,
+        "title": document.title,
+        "created_at": old[2] if old else document.created_at.timestamp(),
+        "updated_at": document.updated_at.timestamp(),
+        "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
+        "text": document.text,
+    }
+    columns = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    db.execute(f"INSERT OR REPLACE INTO documents ({columns}) VALUES ({marks})", values)  # noqa: S608 (own names)
+    db.execute("DELETE FROM revisions WHERE revision = ?", (document.revision,))
+    return Leftover(old[0], old[1]) if old else None
+
+
+def _rows(db: sqlite3.Connection, keys: Sequence[Key], columns: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of the keys that exist: tenant, id, then ``columns``."""
+    by_tenant: dict[str, list[str]] = {}
+    for key in keys:
+        by_tenant.setdefault(key.tenant, []).append(key.id)
+    query = (
+        f"SELECT tenant, id, {columns} FROM documents "  # noqa: S608 (columns are named in this module)
+        "WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))"
+    )
+    for tenant, ids in by_tenant.items():
+        yield from db.execute(query, (tenant, json.dumps(ids)))
+
+
+def _document(row: tuple[Any, ...]) -> Document:
+    (
+        tenant,
+        id_,
+        revision,
+        content_hash,
+        recipe,
+        kind,
+        title,
+        metadata,
+        text,
+        chunks,
+        terms,
+        created,
+        updated,
+    ) = row
+    return Document(
+        Key(tenant, id_),
+        revision,
+        content_hash,
+        recipe,
+        kind,
+        title,
+        json.loads(metadata),
+        text,
+        chunks,
+        terms,
+        _time(created),
+        _time(updated),
+    )
+
+
+def _time(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)

@@ -1,0 +1,160 @@
+"""Writing documents: the commit protocol of ``index.documents`` over an engine and a store."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from ragfleet_runtime.errors import StorageError
+from ragfleet_runtime.index.bm25 import TermCounts, document_vector
+from ragfleet_runtime.index.documents import Document, DocumentStore, Key, Leftover
+from ragfleet_runtime.index.engine import Engine, Passage, Point, point_ids
+from ragfleet_runtime.index.lengths import MeanLength
+from ragfleet_runtime.lanes import Lane
+
+_UPSERT_BATCH = 256
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChunk:
+    """A passage's place in its document's text, its headings, and its analysed terms."""
+
+    start: int
+    end: int
+    headings: tuple[str, ...]
+    counts: TermCounts
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedDocument:
+    """A document ready to be written."""
+
+    key: Key
+    content_hash: str
+    recipe: str
+    kind: str
+    title: str | None
+    metadata: Mapping[str, Any]
+    text: str
+    chunks: tuple[EncodedChunk, ...]
+
+    @property
+    def terms(self) -> int:
+        """Analysed terms of all chunks."""
+        return sum(sum(chunk.counts.values()) for chunk in self.chunks)
+
+
+def new_revision() -> str:
+    """A revision's name: 96 random bits as hex, so that two replicas never choose the same."""
+    return secrets.token_hex(12)
+
+
+class DocumentWriter:
+    """Writes and deletes documents, whole or not at all."""
+
+    def __init__(self, engine: Engine, store: DocumentStore, lengths: MeanLength, encode: Lane) -> None:
+        self._engine = engine
+        self._store = store
+        self._lengths = lengths
+        self._encode = encode
+
+    async def write(self, documents: Sequence[EncodedDocument]) -> None:
+        """Write a batch; when this returns it is durable and visible.
+
+        Raises StorageError, and then nothing of the batch is visible.
+        """
+        mean = await self._lengths.for_batch(documents)
+        written = [(document, new_revision()) for document in documents]
+        begun = [Leftover(revision, len(document.chunks)) for document, revision in written]
+        await self._store.begin(begun)
+        try:
+            points = await self._encode.run(_points, written, mean)
+            for batch in _batches(points, _UPSERT_BATCH):
+                await self._engine.upsert(batch)
+            await self._engine.flush()
+            now = datetime.now(UTC)
+            replaced = await self._store.commit([_record(document, rev, now) for document, rev in written])
+        except StorageError:
+            await self._discard(begun)
+            raise
+        await self._discard(replaced)
+
+    async def delete(self, keys: Sequence[Key]) -> int:
+        """Delete documents; returns how many there were."""
+        removed = await self._store.delete(keys)
+        await self._discard(removed)
+        return len(removed)
+
+    async def recover(self) -> int:
+        """Remove what an interrupted write or deletion left behind; returns how many revisions."""
+        leftovers = await self._store.leftovers()
+        await self._remove(leftovers)
+        return len(leftovers)
+
+    async def _discard(self, revisions: Sequence[Leftover]) -> None:
+        # Their chunks are invisible already: what can't be removed now stays noted for the next recovery.
+        try:
+            await self._remove(revisions)
+        except StorageError as error:
+            log.warning("chunks not removed yet", revisions=len(revisions), error=str(error))
+
+    async def _remove(self, revisions: Sequence[Leftover]) -> None:
+        if not revisions:
+            return
+        await self._engine.delete(
+            id_ for revision in revisions for id_ in point_ids(revision.revision, revision.chunks)
+        )
+        await self._store.forget([revision.revision for revision in revisions])
+
+
+def _points(documents: Sequence[tuple[EncodedDocument, str]], mean_length: float) -> list[Point]:
+    return [
+        Point(
+            Passage(
+                tenant=document.key.tenant,
+                document_id=document.key.id,
+                revision=revision,
+                number=number,
+                start=chunk.start,
+                end=chunk.end,
+                text=document.text[chunk.start : chunk.end],
+                title=document.title,
+                headings=chunk.headings,
+                metadata=document.metadata,
+            ),
+            document_vector(chunk.counts, mean_length),
+        )
+        for document, revision in documents
+        for number, chunk in enumerate(document.chunks)
+    ]
+
+
+def _record(document: EncodedDocument, revision: str, now: datetime) -> Document:
+    return Document(
+        key=document.key,
+        revision=revision,
+        content_hash=document.content_hash,
+        recipe=document.recipe,
+        kind=document.kind,
+        title=document.title,
+        metadata=document.metadata,
+        text=document.text,
+        chunks=len(document.chunks),
+        terms=document.terms,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _batches(points: Sequence[Point], size: int) -> Iterator[list[Point]]:
+    rest = iter(points)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,0 +1,236 @@
+"""Ingestion: parse and chunk in worker processes, encode in a thread, commit in groups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ragfleet_api.config import ChunkingConfig, recipe_fingerprint
+from ragfleet_runtime.errors import StorageError
+from ragfleet_runtime.index.bm25 import Analyzer
+from ragfleet_runtime.index.collection import Collection
+from ragfleet_runtime.index.documents import DEFAULT_TENANT, Identity, Key
+from ragfleet_runtime.index.engine import indexed_text
+from ragfleet_runtime.index.writer import EncodedChunk, EncodedDocument
+from ragfleet_runtime.ingest.chunk.adaptive import RECIPE_VERSION
+from ragfleet_runtime.ingest.identity import content_hash, default_id
+from ragfleet_runtime.ingest.isolate import ParserPool
+from ragfleet_runtime.ingest.metadata import metadata_error
+from ragfleet_runtime.ingest.model import (
+    FileDocument,
+    Kind,
+    Outcome,
+    Parsed,
+    ParseError,
+    Prepared,
+    TextDocument,
+)
+from ragfleet_runtime.ingest.prepare import prepare_file, prepare_texts, rechunk
+
+_TEXTS_AT_ONCE = 32
+_CHARACTERS_AT_ONCE = 256 * 1024
+
+Submitted = TextDocument | FileDocument
+_Made = Prepared | str  # a document ready to be encoded, or why it can't be
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of each document, in the order sent, and the storage's error where it had one."""
+
+    outcomes: list[Outcome]
+    storage_error: StorageError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One document of a request on its way; the place is its index in the request."""
+
+    place: int
+    key: Key
+    content_hash: str
+    document: Submitted
+
+
+class Ingester:
+    """Takes documents in."""
+
+    def __init__(self, collection: Collection, pool: ParserPool, chunking: ChunkingConfig) -> None:
+        self._collection = collection
+        self._pool = pool
+        self._chunking = chunking
+        self.recipe = recipe_fingerprint(chunking, RECIPE_VERSION)
+
+    async def ingest(self, documents: Sequence[Submitted]) -> IngestReport:
+        """Take documents in, in their order; on return, each that is "indexed" is durable and visible.
+
+        A document that fails leaves its earlier version as it was, and the others land.
+        """
+        jobs = await self._collection.encode.run(_jobs, documents)
+        known = await self._collection.store.identities({job.key for job in jobs})
+        outcomes: dict[int, Outcome] = {}
+        work: list[_Job] = []
+        repeats: dict[int, int] = {}
+        latest: dict[Key, _Job] = {}
+        for job in jobs:
+            if (reason := metadata_error(job.document.metadata)) is not None:
+                outcomes[job.place] = Outcome(job.key.id, 0, "failed", reason)
+                continue
+            identity = known.get(job.key)
+            before = latest.get(job.key)
+            if before is not None and before.content_hash == job.content_hash:
+                repeats[job.place] = before.place
+            elif before is None and identity is not None and self._is_same(identity, job):
+                outcomes[job.place] = Outcome(job.key.id, identity.chunks, "unchanged")
+            else:
+                work.append(job)
+                latest[job.key] = job
+        storage_error = await self._work(work, outcomes)
+        for place, first in repeats.items():
+            outcomes[place] = _repeated(outcomes[first])
+        self._collection.maintenance.notice_change()
+        return IngestReport([outcomes[place] for place in range(len(documents))], storage_error)
+
+    async def reindex(self, keys: Sequence[Key]) -> None:
+        """Make the chunks of documents again from what the store keeps of them."""
+        for key in keys:
+            document = await self._collection.store.get(key)
+            if document is None:
+                continue
+            kind = Kind(document.kind)
+            chunks = await self._pool.run(rechunk, document.text, kind, self._chunking)
+            prepared = Prepared(Parsed(document.text, kind, document.title, dict(document.metadata)), chunks)
+            encoded = await self._collection.encode.run(
+                _encode,
+                self._collection.analyzer,
+                prepared,
+                key,
+                document.content_hash,
+                self.recipe,
+                document.title,
+                document.metadata,
+            )
+            await (await self._collection.committer.submit(encoded))
+        self._collection.maintenance.notice_change()
+
+    def _is_same(self, identity: Identity, job: _Job) -> bool:
+        return identity.content_hash == job.content_hash and identity.recipe == self.recipe
+
+    async def _work(self, jobs: Sequence[_Job], outcomes: dict[int, Outcome]) -> StorageError | None:
+        """Prepare side by side, then encode and submit in order; fills ``outcomes``."""
+        batches = _batches(jobs)
+        tasks = [asyncio.create_task(self._prepare(batch)) for batch in batches]
+        waiting: list[tuple[_Job, int, asyncio.Future[None]]] = []
+        try:
+            for batch, task in zip(batches, tasks, strict=True):
+                for job, made in zip(batch, await task, strict=True):
+                    if isinstance(made, str):
+                        outcomes[job.place] = Outcome(job.key.id, 0, "failed", made)
+                        continue
+                    encoded = await self._encode(job, made)
+                    done = await self._collection.committer.submit(encoded)
+                    waiting.append((job, len(encoded.chunks), done))
+        finally:
+            for task in tasks:
+                task.cancel()
+        storage_error: StorageError | None = None
+        for job, chunks, done in waiting:
+            try:
+                await done
+                outcomes[job.place] = Outcome(job.key.id, chunks, "indexed")
+            except StorageError as error:
+                storage_error = error
+                outcomes[job.place] = Outcome(job.key.id, 0, "failed", str(error))
+        return storage_error
+
+    async def _prepare(self, batch: Sequence[_Job]) -> Sequence[_Made]:
+        first = batch[0].document
+        try:
+            if isinstance(first, FileDocument):
+                return [
+                    await self._pool.run(
+                        prepare_file, first.data, first.name, first.content_type, self._chunking
+                    )
+                ]
+            texts = [job.document.text for job in batch if isinstance(job.document, TextDocument)]
+            return await self._pool.run(prepare_texts, texts, self._chunking)
+        except ParseError as error:
+            if len(batch) == 1:
+                return [str(error)]
+        # A text that crashes or hangs the worker must not take its neighbours with it.
+        return [made for job in batch for made in await self._prepare([job])]
+
+    async def _encode(self, job: _Job, prepared: Prepared) -> EncodedDocument:
+        document = job.document
+        given = document.title if isinstance(document, TextDocument) else None
+        return await self._collection.encode.run(
+            _encode,
+            self._collection.analyzer,
+            prepared,
+            job.key,
+            job.content_hash,
+            self.recipe,
+            given or prepared.parsed.title,
+            {**prepared.parsed.metadata, **document.metadata},
+        )
+
+
+def _jobs(documents: Sequence[Submitted]) -> list[_Job]:
+    return [
+        _Job(
+            place, Key(DEFAULT_TENANT, document.id or default_id(document)), content_hash(document), document
+        )
+        for place, document in enumerate(documents)
+    ]
+
+
+def _batches(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    """Jobs in their order, in groups for one call to a worker: texts together, each file alone."""
+    batches: list[list[_Job]] = []
+    room = 0
+    for job in jobs:
+        size = len(job.document.text) if isinstance(job.document, TextDocument) else _CHARACTERS_AT_ONCE
+        if batches and size < room and len(batches[-1]) < _TEXTS_AT_ONCE:
+            batches[-1].append(job)
+            room -= size
+        else:
+            batches.append([job])
+            room = _CHARACTERS_AT_ONCE - size
+    return batches
+
+
+def _repeated(first: Outcome) -> Outcome:
+    """The outcome of a document that stands twice in one request."""
+    return first if first.status == "failed" else Outcome(first.id, first.chunks, "unchanged")
+
+
+def _encode(
+    analyzer: Analyzer,
+    prepared: Prepared,
+    key: Key,
+    content: str,
+    recipe: str,
+    title: str | None,
+    metadata: Mapping[str, Any],
+) -> EncodedDocument:
+    text = prepared.parsed.text
+    return EncodedDocument(
+        key=key,
+        content_hash=content,
+        recipe=recipe,
+        kind=prepared.parsed.kind.value,
+        title=title,
+        metadata=metadata,
+        text=text,
+        chunks=tuple(
+            EncodedChunk(
+                chunk.start,
+                chunk.end,
+                chunk.headings,
+                analyzer.counts(indexed_text(title, chunk.headings, text[chunk.start : chunk.end])),
+            )
+            for chunk in prepared.chunks
+        ),
+    )
