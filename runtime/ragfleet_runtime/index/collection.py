@@ -25,7 +25,7 @@ from ragfleet_runtime.index.engine import Engine
 from ragfleet_runtime.index.filters import Condition
 from ragfleet_runtime.index.lengths import MeanLength
 from ragfleet_runtime.index.maintenance import Maintenance
-from ragfleet_runtime.index.reader import PassageReader
+from ragfleet_runtime.index.reader import EmbeddedReader, PassageReader
 from ragfleet_runtime.index.sqlite import SQLiteDocumentStore
 from ragfleet_runtime.index.writer import DocumentWriter
 from ragfleet_runtime.lanes import Lane
@@ -79,6 +79,8 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
         except (StorageError, OSError) as error:
             raise StartError(f"the collection {config.collection} in {folder} won't open: {error}") from error
         analyzer = Analyzer(config.retrieval.sparse)
+        reader = EmbeddedReader(engine, store, analyzer)
+        stack.callback(reader.close)
         encode = Lane("encode", 1)
         stack.callback(encode.close)
         writer = DocumentWriter(engine, store, lengths, encode)
@@ -93,7 +95,7 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
             store=store,
             analyzer=analyzer,
             encode=encode,
-            reader=PassageReader(engine, store, analyzer),
+            reader=reader,
             writer=writer,
             committer=committer,
             maintenance=maintenance,
@@ -104,7 +106,7 @@ async def audit(collection: Collection) -> list[Key]:
     """Hold the engine against the records, after a start; returns documents whose chunks are missing.
 
     The sums tell at once when all is well, as it is after any crash of the process. They can differ after a
-    power cut or damage to the disk: then every point is looked at, and those that no record knows are removed.
+    power cut or damage to the disk: then every point is looked at, and those of no record are removed.
     """
     totals = await collection.store.totals()
     if await collection.engine.count() == totals.chunks:

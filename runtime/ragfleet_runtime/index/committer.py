@@ -32,7 +32,7 @@ class Committer:
         self._task = asyncio.create_task(self._run(), name="committer")
 
     async def submit(self, document: EncodedDocument) -> asyncio.Future[None]:
-        """Queue a document, waiting while the queue is full; the future is done when it is durable and visible.
+        """Queue a document, waiting while the queue is full; its future is done when it is visible.
 
         The future fails with StorageError, and then the document is as it was before.
         """

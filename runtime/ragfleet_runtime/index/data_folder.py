@@ -69,20 +69,20 @@ async def claim(store: DocumentStore, config: RuntimeConfig) -> None:
     if not config.adopt:
         raise StartError(
             f"the collection {config.collection} belongs to {_name(found)}, not to {_name(mine)}: "
-            "choose another data folder or spec.vectorStore.collection, or set spec.vectorStore.adopt to take it over"
+            "choose another data folder or spec.vectorStore.collection, or take it over with spec.vectorStore.adopt"
         )
     await store.put_settings({_OWNER: mine})
 
 
 async def refuse_forgotten_collection(folder: Path, config: RuntimeConfig) -> None:
-    """Raise StartError where this pipeline has an index here under another name, and none under this one.
+    """Raise StartError where this pipeline has an index here under another name and none under this one.
 
     Without this, an edit that changes the index settings would start the service on an empty index.
     """
     if (folder / config.collection / DOCUMENTS_FILE).exists():
         return
     mine = canonical_json(config.owner.model_dump(mode="json", by_alias=True))
-    for path in sorted(folder.glob(f"*/{DOCUMENTS_FILE}")):
+    for path in sorted(folder.glob(f"*/{DOCUMENTS_FILE}")):  # noqa: ASYNC240 (before there is traffic)
         try:
             store = SQLiteDocumentStore.open(path)
         except StorageError as error:

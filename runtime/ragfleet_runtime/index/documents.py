@@ -17,13 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 DEFAULT_TENANT = "default"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """What names a document: ids are unique within a tenant."""
 
     tenant: str
@@ -107,9 +106,6 @@ class DocumentStore(Protocol):
 
     async def current(self, keys: Iterable[Key]) -> dict[Key, str]:
         """The current revision of each document that exists."""
-
-    async def pending(self, revisions: Iterable[str]) -> set[str]:
-        """Those of the revisions that are being written and are not committed yet."""
 
     async def identities(self, keys: Iterable[Key]) -> dict[Key, Identity]:
         """What each document that exists was made from."""

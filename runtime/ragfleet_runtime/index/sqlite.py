@@ -129,24 +129,24 @@ class SQLiteDocumentStore:
         rows = await self._read(lambda db: db.execute("SELECT revision, chunks FROM revisions").fetchall())
         return [Leftover(*row) for row in rows]
 
+    def find_current(self, keys: Iterable[Key]) -> dict[Key, str]:
+        """The current revision of each document that exists. Blocks."""
+        with _storage_errors():
+            rows = _rows(self._reader(), list(keys), "revision")
+            return {Key(tenant, id_): revision for tenant, id_, revision in rows}
+
+    def find_pending(self, revisions: Iterable[str]) -> set[str]:
+        """Those of the revisions that are being written and are not committed yet. Blocks."""
+        query = (
+            "SELECT revision FROM revisions "
+            "WHERE state = 'pending' AND revision IN (SELECT value FROM json_each(?))"
+        )
+        with _storage_errors():
+            return {row[0] for row in self._reader().execute(query, (json.dumps(list(revisions)),))}
+
     async def current(self, keys: Iterable[Key]) -> dict[Key, str]:
         """See DocumentStore."""
-        wanted = list(keys)
-        return await self._read(
-            lambda db: {Key(tenant, id_): revision for tenant, id_, revision in _rows(db, wanted, "revision")}
-        )
-
-    async def pending(self, revisions: Iterable[str]) -> set[str]:
-        """See DocumentStore."""
-        names = json.dumps(list(revisions))
-        rows = await self._read(
-            lambda db: db.execute(
-                "SELECT revision FROM revisions "
-                "WHERE state = 'pending' AND revision IN (SELECT value FROM json_each(?))",
-                (names,),
-            ).fetchall()
-        )
-        return {row[0] for row in rows}
+        return await self._reads.run(self.find_current, keys)
 
     async def identities(self, keys: Iterable[Key]) -> dict[Key, Identity]:
         """See DocumentStore."""
@@ -156,7 +156,10 @@ class SQLiteDocumentStore:
 
     async def get(self, key: Key) -> Document | None:
         """See DocumentStore."""
-        columns = "revision, content_hash, recipe, kind, title, metadata, text, chunks, terms, created_at, updated_at"
+        columns = (
+            "revision, content_hash, recipe, kind, title, metadata, text, "
+            "chunks, terms, created_at, updated_at"
+        )
         rows = await self._read(lambda db: list(_rows(db, [key], columns)))
         return _document(rows[0]) if rows else None
 

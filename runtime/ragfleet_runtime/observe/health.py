@@ -41,8 +41,8 @@ class Finding:
 async def examine(parts: Sequence[Part]) -> tuple[Status, list[Finding]]:
     """Ask every part at once; the overall status is that of the worst."""
     findings = await asyncio.gather(*(_ask(part) for part in parts))
-    worst = max((finding.verdict.status for finding in findings), key=_ORDER.index, default="ok")
-    return worst, list(findings)
+    worst = max((_ORDER.index(finding.verdict.status) for finding in findings), default=0)
+    return _ORDER[worst], list(findings)
 
 
 async def _ask(part: Part) -> Finding:
