@@ -69,7 +69,7 @@ async def claim(store: DocumentStore, config: RuntimeConfig) -> None:
     if not config.adopt:
         raise StartError(
             f"the collection {config.collection} belongs to {_name(found)}, not to {_name(mine)}: "
-            "choose another data folder or spec.vectorStore.collection, or take it over with spec.vectorStore.adopt"
+            "choose another data folder or collection name, or take it over with spec.vectorStore.adopt"
         )
     await store.put_settings({_OWNER: mine})
 

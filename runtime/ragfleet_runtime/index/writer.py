@@ -76,7 +76,7 @@ class DocumentWriter:
         begun = [Leftover(revision, len(document.chunks)) for document, revision in written]
         await self._store.begin(begun)
         try:
-            points = await self._encode.run(_points, written, mean)
+            points = await self._encode.run(points_of, written, mean)
             for batch in _batches(points, _UPSERT_BATCH):
                 await self._engine.upsert(batch)
             await self._engine.flush()
@@ -115,7 +115,8 @@ class DocumentWriter:
         await self._store.forget([revision.revision for revision in revisions])
 
 
-def _points(documents: Sequence[tuple[EncodedDocument, str]], mean_length: float) -> list[Point]:
+def points_of(documents: Sequence[tuple[EncodedDocument, str]], mean_length: float) -> list[Point]:
+    """The points of documents, each with its revision."""
     return [
         Point(
             Passage(

@@ -1,0 +1,69 @@
+# Ragfleet. Two targets do everything on a fresh machine: `make run` and `make test`.
+
+PYTHON ?= python3
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+SOURCES := crds runtime cli tests bench examples
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format generate bench lock clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Start the quickstart, ingest its documents, ask a question, serve until Ctrl-C (ONCE=1: stop)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/quickstart/run.py --port $(PORT) $(if $(ONCE),--once)
+
+test: $(VENV)/.dev check ## Check, then run every test that this machine can run
+	$(BIN)/pytest
+
+check: $(VENV)/.dev ## Lint, types and layers
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+generate: $(VENV)/.dev ## Write the files that are made from the models
+	$(BIN)/python -m ragfleet_api.crd crds/ragpipelines.yaml
+
+bench: $(VENV)/.dev ## Measure, and fail where a bar is missed
+	$(BIN)/python -m bench
+
+lock: ## Renew the locked requirements (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--upgrade --extra evaluate --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra evaluate --group build -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+
+clean: ## Remove what make made, the quickstart's data included
+	rm -rf $(VENV) .ragfleet .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/out
+
+# uv where it is present, venv and pip where it is not. Everything goes into .venv, by hashes.
+$(VENV)/bin/python:
+ifdef UV
+	uv venv --quiet --allow-existing --python '>=3.11' $(VENV)
+else
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Ragfleet needs Python 3.11 or newer; set PYTHON, for example: make run PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+endif
+
+define install
+$(if $(UV),VIRTUAL_ENV=$(VENV) uv pip install --quiet,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+endef
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(install) --require-hashes -r requirements/run.txt
+	$(install) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(install) --require-hashes -r requirements/dev.txt
+	$(install) --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,143 @@
+"""The measurements, each giving bars."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import httpx
+
+from bench import bare
+from bench.corpus import Corpus
+from bench.load import Load, drive, post
+from bench.service import MANIFEST, Service, running
+from bench.table import Bar
+from ragfleet_api.config import ChunkingConfig
+from ragfleet_runtime.index.data_folder import ENGINE_FOLDER
+
+SMALL = 1_000
+LARGE = 100_000
+INGESTED = 5_000
+_TOP_K = 10
+_ENGINE_LIMIT = _TOP_K + 2  # what /search asks the engine for
+_SEARCHES = 3_000
+_QUESTIONS = 500
+_CHUNKING = ChunkingConfig(strategy="Adaptive", max_tokens=256, overlap_tokens=32)
+
+
+def searches(work: Path, corpus: Corpus) -> Iterator[Bar]:
+    """CPU of ``/search`` beside the bare engine at two sizes, throughput, start and memory."""
+    small, large = work / "small", work / "large"
+    cpu: dict[int, float] = {}
+    for folder, size in ((small, SMALL), (large, LARGE)):
+        fill(folder, corpus, size)
+        questions = corpus.questions(size, _QUESTIONS)
+        with running(folder, cpus=[0]) as service:
+            if size == SMALL:
+                yield Bar("start to ready, 1,000 documents", service.seconds_to_ready, "<=", 2.0, "s")
+                resident = service.resident_bytes() / 2**20
+                yield Bar("resident memory when ready, 1,000 documents", resident, "<=", 180, "MiB")
+            cpu[size], load = search_cpu(service, questions)
+        engine = bare.search(_engine(folder), questions, count=_SEARCHES, limit=_ENGINE_LIMIT)
+        detail = f"{cpu[size] * 1000:.3f} ms in all, {engine.cpu * 1000:.3f} ms in the bare engine"
+        if size == SMALL:
+            yield Bar(
+                "CPU a /search beyond the engine", (cpu[size] - engine.cpu) * 1000, "<=", 0.6, "ms", detail
+            )
+            p50, p99 = load.percentile(0.5) * 1000, load.percentile(0.99) * 1000
+            detail = f"{load.rate:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+            yield Bar("throughput x CPU a request, 8 clients", load.rate * cpu[size], ">=", 0.7, "", detail)
+        else:
+            yield Bar("CPU a /search, 100,000 chunks / 1,000", cpu[size] / cpu[SMALL], "<=", 1.5, "", detail)
+
+
+def search_cpu(service: Service, questions: Sequence[str]) -> tuple[float, Load]:
+    """CPU seconds of the service for each search under the load of 8 clients, and the load."""
+    requests = [post(f"{service.url}/search", {"query": q, "top_k": _TOP_K}) for q in questions]
+    asyncio.run(drive(service.url, requests, clients=8, count=len(requests)))
+    before = service.cpu_seconds()
+    load = asyncio.run(drive(service.url, requests, clients=8, count=_SEARCHES))
+    return (service.cpu_seconds() - before) / load.requests, load
+
+
+def fill(folder: Path, corpus: Corpus, documents: int) -> None:
+    """Give a data folder that many documents, and let the index come to rest."""
+    with running(folder) as service:
+        url = f"{service.url}/ingest"
+        requests = [post(url, {"documents": batch}) for batch in corpus.batches(documents, 100)]
+        asyncio.run(drive(service.url, requests, clients=2, count=len(requests)))
+        settle(service)
+
+
+def settle(service: Service) -> None:
+    """Wait until nothing is left to do in the background."""
+    while True:
+        checks = httpx.get(f"{service.url}/health").json()["checks"]
+        if not any(check["name"] == "index" and check["reason"] for check in checks):
+            return
+        time.sleep(0.2)
+
+
+def ingestion(work: Path, corpus: Corpus) -> Iterator[Bar]:
+    """Documents a second through HTTP beside the bare loop of the same work."""
+    batches = list(corpus.batches(INGESTED, 50))
+    loop = bare.ingest(work / "bare", [document for batch in batches for document in batch], _CHUNKING)
+    with running(work / "ingested") as service:
+        requests = [post(f"{service.url}/ingest", {"documents": batch}) for batch in batches]
+        load = asyncio.run(drive(service.url, requests, clients=4, count=len(requests)))
+    rate = INGESTED / load.seconds
+    detail = f"{rate:.0f}/s over HTTP, {1 / loop.wall:.0f}/s in the bare loop"
+    yield Bar("ingestion of 5,000 documents / bare loop", rate * loop.wall, ">=", 0.6, "", detail)
+
+
+def quality(dataset: Path) -> Iterator[Bar]:
+    """nDCG@10 of the quickstart's defaults."""
+    command = [
+        sys.executable,
+        "-m",
+        "ragfleet_cli",
+        "evaluate",
+        "--dataset",
+        str(dataset),
+        "-f",
+        str(MANIFEST),
+    ]
+    done = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
+    measured = json.loads(done.stdout)["ndcg@10"]
+    yield Bar(
+        "nDCG@10, Cranfield, grouped",
+        measured,
+        ">=",
+        0.52,
+        "",
+        "ragfleet evaluate, defaults of the quickstart",
+    )
+
+
+def citations(work: Path, dataset: Path) -> Iterator[Bar]:
+    """Share of cited statements that stand word for word in the source that they cite."""
+    questions = [json.loads(line)["text"] for line in (dataset / "queries.jsonl").open()]
+    documents = [json.loads(line) for line in (dataset / "corpus.jsonl").open()]
+    sent = [{"id": d["_id"], "title": d["title"], "text": d["text"]} for d in documents if d["text"]]
+    cited = verbatim = answered = 0
+    with running(work / "cited") as service, httpx.Client(base_url=service.url, timeout=60) as client:
+        client.post("/ingest", json={"documents": sent}).raise_for_status()
+        for question in questions:
+            reply = client.post("/query", json={"query": question}).raise_for_status().json()
+            sources = {source["n"]: source["text"] for source in reply["sources"]}
+            answered += bool(reply["citations"])
+            for citation in reply["citations"]:
+                cited += 1
+                statement = reply["answer"][citation["answer_start"] : citation["answer_end"]]
+                verbatim += bool(statement) and statement in sources.get(citation["n"], "")
+    detail = f"{verbatim} of {cited} statements; {answered} of {len(questions)} questions answered"
+    yield Bar("cited statements that are verbatim", verbatim / max(cited, 1), "==", 1.0, "", detail)
+
+
+def _engine(folder: Path) -> Path:
+    return next(folder.glob(f"*/{ENGINE_FOLDER}"))

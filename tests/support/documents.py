@@ -1,0 +1,39 @@
+"""Documents for tests of the index, encoded as ingestion would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ragfleet_runtime.index.bm25 import Analyzer
+from ragfleet_runtime.index.documents import DEFAULT_TENANT, Key
+from ragfleet_runtime.index.engine import indexed_text
+from ragfleet_runtime.index.writer import EncodedChunk, EncodedDocument
+
+
+def encoded(
+    analyzer: Analyzer,
+    id_: str,
+    chunks: Sequence[str],
+    *,
+    title: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> EncodedDocument:
+    """A document whose chunks are the given texts, one to a line."""
+    text = "\n".join(chunks)
+    made = []
+    start = 0
+    for chunk in chunks:
+        counts = analyzer.counts(indexed_text(title, (), chunk))
+        made.append(EncodedChunk(start, start + len(chunk), (), counts))
+        start += len(chunk) + 1
+    return EncodedDocument(
+        Key(DEFAULT_TENANT, id_),
+        f"hash of {text}",
+        "recipe",
+        "prose",
+        title,
+        metadata or {},
+        text,
+        tuple(made),
+    )
