@@ -1,4 +1,4 @@
-"""What every model of the API has in common: strictness, camelCase, and rules stated once for both checkers."""
+"""What every model of the API has in common: strictness, camelCase, and rules stated once for all."""
 
 from __future__ import annotations
 
@@ -26,9 +26,25 @@ class Rule:
     field: str
     holds: Callable[[Any], bool]
 
+    def as_extension(self) -> dict[str, Any]:
+        """The rule as an item of ``x-kubernetes-validations``."""
+        extension = {"rule": self.cel, "message": self.message, "reason": "FieldValueInvalid"}
+        if self.field:
+            extension["fieldPath"] = f".{self.field}"
+        return extension
+
+
+def _declare_rules(schema: dict[str, Any], model: type[ApiModel]) -> None:
+    if model.rules:
+        schema["x-kubernetes-validations"] = [rule.as_extension() for rule in model.rules]
+
 
 class ApiModel(BaseModel):
-    """Base of every object in the manifest: unknown fields are errors, names are camelCase, values immutable."""
+    """Base of every object in the manifest: unknown fields are errors, names are camelCase, values immutable.
+
+    A model's JSON schema carries its rules. In Python either name of a field is taken; readers of manifests
+    pass ``by_name=False``, since the API server knows only the camelCase name.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -37,13 +53,21 @@ class ApiModel(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
+        json_schema_extra=_declare_rules,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
-        for rule in self.rules:
-            if not rule.holds(self):
-                raise PydanticCustomError("rule", "{message}", {"message": rule.message, "field": rule.field})
+        broken = [rule for rule in self.rules if not rule.holds(self)]
+        if broken:
+            raise PydanticCustomError(
+                "rule",
+                "{message}",
+                {
+                    "message": "; ".join(rule.message for rule in broken),
+                    "violations": [{"field": rule.field, "message": rule.message} for rule in broken],
+                },
+            )
         return self

@@ -11,9 +11,9 @@ from typing import Literal, TypeVar
 
 from ragfleet_api.base import ApiModel
 from ragfleet_api.spec import (
+    BM25,
     DEFAULT_MAX_TOKENS,
     DEFAULT_OVERLAP_TOKENS,
-    BM25,
     Chunking,
     ChunkingStrategy,
     Extractive,

@@ -6,6 +6,7 @@ A field is declared here only when something honours it. Optional fields have no
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -51,11 +52,13 @@ class VectorStore(ApiModel):
     )
     collection: CollectionName | None = Field(
         default=None,
-        description="Name of the collection. Default: <namespace>-<name>-<fingerprint of the index settings>.",
+        description="Name of the collection. Default: <namespace>-<name>-<fingerprint of the index>.",
     )
     adopt: bool | None = Field(
         default=None,
-        description="Take over a collection that another pipeline owns. Default: false, such a collection is refused.",
+        description=(
+            "Take over a collection that another pipeline owns. Default: false, such a collection is refused."
+        ),
     )
 
 
@@ -65,8 +68,9 @@ class Chunking(ApiModel):
     strategy: ChunkingStrategy | None = Field(
         default=None,
         description=(
-            "Adaptive (default) chooses by the kind of each document: prose by sentence, Markdown and HTML by "
-            "heading, numbered legal text by section, code by syntax, tables by row. The others fix one for all."
+            "Adaptive (default) chooses by the kind of each document: prose by sentence, Markdown and HTML "
+            "by heading, numbered legal text by section, code by syntax, tables by row. The others fix one "
+            "for all."
         ),
     )
     max_tokens: Annotated[int, Field(ge=16, le=8192)] | None = Field(
@@ -111,16 +115,16 @@ class Query(ApiModel):
     )
     too_long: LongQueryPolicy | None = Field(
         default=None,
-        description="What happens to a longer question: Reject (default) answers 422; Truncate cuts it at a word.",
+        description=(
+            "What happens to a longer question: Reject (default) answers 422; Truncate cuts it at a word."
+        ),
     )
 
 
 class Retrieval(ApiModel):
     """How passages are found."""
 
-    mode: RetrievalMode | None = Field(
-        default=None, description="Sparse (default) ranks by BM25."
-    )
+    mode: RetrievalMode | None = Field(default=None, description="Sparse (default) ranks by BM25.")
     top_k: Annotated[int, Field(ge=1, le=100)] | None = Field(
         default=None, description="Passages that an answer is made from. Default: 8."
     )
@@ -145,6 +149,15 @@ class Generation(ApiModel):
     extractive: Extractive | None = Field(default=None, description="Settings of the extractive generator.")
     no_answer: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
         default=None, description="The answer when nothing relevant is found."
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=r"!has(self.noAnswer) || !self.noAnswer.matches('\\[[0-9]+\\]')",
+            message="noAnswer must not contain a number in square brackets, which would read as a citation",
+            field="noAnswer",
+            holds=lambda self: self.no_answer is None or not re.search(r"\[[0-9]+\]", self.no_answer),
+        ),
     )
 
 
@@ -194,7 +207,9 @@ class RAGPipelineSpec(ApiModel):
         ),
         Rule(
             cel="has(self.auth) && has(self.auth.required) && !self.auth.required",
-            message="auth.required must be set to false: API keys are required by default and not available yet",
+            message=(
+                "auth.required must be set to false: API keys are required by default and not available yet"
+            ),
             field="auth",
             holds=lambda self: self.auth is not None and self.auth.required is False,
         ),

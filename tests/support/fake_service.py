@@ -134,7 +134,9 @@ class FakeService:
     def _search(self, request: dict[str, Any]) -> dict[str, Any]:
         """Documents by how many of the question's words they have, then by id."""
         words = request["query"].split()
-        scores = {id_: sum(text.split().count(word) for word in words) for id_, text in self.documents.items()}
+        scores = {
+            id_: sum(text.split().count(word) for word in words) for id_, text in self.documents.items()
+        }
         found = sorted((id_ for id_, score in scores.items() if score), key=lambda id_: (-scores[id_], id_))
         results = [
             {

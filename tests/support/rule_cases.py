@@ -22,6 +22,7 @@ MINIMAL: dict[str, Any] = {
 
 _AUTH = "auth.required must be set to false: API keys are required by default and not available yet"
 _OVERLAP = "overlapTokens must be less than maxTokens (default 256)"
+_NO_ANSWER = "noAnswer must not contain a number in square brackets, which would read as a citation"
 _REPLICAS = "replicas must be 0 or 1 with the Embedded engine: its data belongs to one process"
 _NAME = "must be a string of at most 52 characters that matches ^[a-z]([-a-z0-9]*[a-z0-9])?$"
 _STRATEGIES = "must be one of Adaptive, Sentence, Heading, Section, Syntax"
@@ -94,6 +95,7 @@ VALID = (
     Case("a size without an overlap", {"spec.chunking": {"maxTokens": 16}}),
     Case("paused", {"spec.replicas": 0}),
     Case("longest name", {"metadata.name": "a" * 52}),
+    Case("brackets in an answer", {"spec.generation.noAnswer": "Nothing [found] in [1"}),
     Case("longest answer, in characters and not bytes", {"spec.generation.noAnswer": "é" * 1000}),
 )
 
@@ -104,6 +106,8 @@ RULES = (
          path="spec.chunking.overlapTokens", message=_OVERLAP),
     Case("two copies of an embedded engine", {"spec.replicas": 2}, rule=True,
          path="spec.replicas", message=_REPLICAS),
+    Case("an answer that cites", {"spec.generation.noAnswer": "Nothing found [12]."}, rule=True,
+         path="spec.generation.noAnswer", message=_NO_ANSWER),
     Case("no word on auth", {"spec.auth": ...}, rule=True, path="spec.auth", message=_AUTH),
     Case("null auth", {"spec.auth": None}, rule=True, path="spec.auth", message=_AUTH),
     Case("empty auth", {"spec.auth": {}}, rule=True, path="spec.auth", message=_AUTH),

@@ -1,0 +1,68 @@
+"""The status of a RAGPipeline, version v1alpha1.
+
+``observedGeneration`` and the conditions follow the conventions that kstatus reads
+(https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from ragfleet_api.base import ApiModel
+
+# Before the operator has seen an object its status says a generation that none has, so that no tool takes
+# "nothing written yet" for "ready".
+NEVER_OBSERVED: Final = -1
+
+Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})]
+
+
+class Condition(ApiModel):
+    """One aspect of the pipeline's state, in the shape and bounds of Kubernetes' metav1.Condition."""
+
+    type: Annotated[
+        str,
+        Field(
+            max_length=316,
+            pattern=(
+                r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+                r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+            ),
+        ),
+    ] = Field(description="What the condition is about, in CamelCase.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    observed_generation: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="The metadata.generation that the condition was set for."
+    )
+    last_transition_time: str = Field(
+        json_schema_extra={"format": "date-time"},
+        description="When the status last changed from one value to another (RFC 3339).",
+    )
+    reason: Annotated[
+        str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    ] = Field(description="Why, in one CamelCase word for programs.")
+    message: Annotated[str, Field(max_length=32768)] = Field(description="Why, for people: what to change.")
+
+
+class RAGPipelineStatus(ApiModel):
+    """What the operator last saw of a pipeline."""
+
+    observed_generation: Annotated[int, Field(ge=NEVER_OBSERVED)] | None = Field(
+        default=None,
+        description=f"The metadata.generation that this status describes; {NEVER_OBSERVED} before the first.",
+    )
+    conditions: Annotated[list[Condition], Field(max_length=32)] | None = Field(
+        default=None,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        description="Ready sums up the others.",
+    )
+    endpoint: Annotated[str, Field(max_length=2048)] | None = Field(
+        default=None, description="URL of the service inside the cluster."
+    )
+    replicas: Count | None = Field(default=None, description="Copies of the service that exist.")
+    ready_replicas: Count | None = Field(default=None, description="Copies of the service that are ready.")
+    selector: Annotated[str, Field(max_length=2048)] | None = Field(
+        default=None, description="Label selector of the service's pods, for the scale subresource."
+    )
