@@ -1,6 +1,6 @@
 """Made documents and questions whose words are as frequent as those of a language.
 
-Words are drawn by Zipf's law with Mandelbrot's shift (rank + 2.7, exponent 1.05) from a vocabulary of 400,000,
+Words are drawn by Zipf's law with Mandelbrot's shift (rank + 2.7, exponent 1.05) out of 400,000,
 so that new words keep coming as the collection grows (Heaps' law), as they do in real collections. A
 question takes its words from one document, without the 100 most frequent words, which stand for stop words.
 """

@@ -42,7 +42,7 @@ def post(url: str, body: object) -> bytes:
 
 
 async def drive(url: str, requests: Sequence[bytes], *, clients: int, count: int) -> Load:
-    """Send ``count`` requests over ``clients`` connections, each waiting for its answer; raises but for 200."""
+    """Send ``count`` requests over ``clients`` connections, each waiting for its answer."""
     supply = itertools.islice(itertools.cycle(requests), count)
     latencies: list[float] = []
     start = time.perf_counter()

@@ -40,8 +40,7 @@ def main() -> int:
 
 def _address(service: subprocess.Popen[str]) -> str | None:
     """The address that the service prints once it is ready, or None where it ended instead."""
-    assert service.stdout is not None
-    for line in service.stdout:
+    for line in service.stdout or ():
         print(line, end="", flush=True)
         for word in line.split():
             if word.startswith("http://"):

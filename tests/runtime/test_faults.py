@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from support.service import MANIFEST, RunningService, running_service, up_command
 
 CHUNKS = 6
@@ -18,7 +19,9 @@ CHUNKS = 6
 
 def version(name: str, number: int) -> str:
     """A document of CHUNKS sections that all say which version they are of."""
-    return "\n\n".join(f"# Part {part}\n\nCormorant {name} of version v{number} part p{part}." for part in range(CHUNKS))
+    return "\n\n".join(
+        f"# Part {part}\n\nCormorant {name} of version v{number} part p{part}." for part in range(CHUNKS)
+    )
 
 
 def test_after_kill_9_every_acknowledged_document_is_there_whole(tmp_path: Path) -> None:
@@ -54,7 +57,9 @@ def write(
             made = round_ * 10_000 + number
             attempted.setdefault(name, set()).add(made)
             try:
-                reply = client.post("/ingest", json={"documents": [{"id": name, "text": version(name, made)}]})
+                reply = client.post(
+                    "/ingest", json={"documents": [{"id": name, "text": version(name, made)}]}
+                )
             except httpx.TransportError:
                 return
             assert reply.json()["indexed"] == 1, reply.text
@@ -82,7 +87,10 @@ def check_whole(
 
 def versions(service: RunningService) -> dict[str, int]:
     with httpx.Client(base_url=service.url, timeout=30) as client:
-        ids = [document["id"] for document in client.get("/documents", params={"limit": 1000}).json()["documents"]]
+        ids = [
+            document["id"]
+            for document in client.get("/documents", params={"limit": 1000}).json()["documents"]
+        ]
         found = {}
         for id_ in ids:
             text = client.get(f"/documents/{id_}").json()["text"]
@@ -118,7 +126,9 @@ def test_a_data_folder_in_use_is_one_plain_line(tmp_path: Path) -> None:
 
 def test_a_wrong_manifest_names_the_line(tmp_path: Path) -> None:
     command = up_command(tmp_path)
-    (tmp_path / "pipeline.yaml").write_text(MANIFEST.replace("{type: Extractive}", "{type: Extractive, noAnswr: x}"))
+    (tmp_path / "pipeline.yaml").write_text(
+        MANIFEST.replace("{type: Extractive}", "{type: Extractive, noAnswr: x}")
+    )
     code, lines = end_of(command)
     assert code == 2
     assert len(lines) == 1
@@ -166,7 +176,9 @@ def test_a_full_disk_refuses_writes_and_loses_nothing(small_disk: Path) -> None:
         assert client.get("/health").json()["status"] == "degraded"
         landed = {d["id"] for d in problem["documents"] if d["status"] == "indexed"}
         filler.unlink()
-        results = client.post("/search", json={"query": "shearwater", "top_k": 100, "group_by_document": True})
+        results = client.post(
+            "/search", json={"query": "shearwater", "top_k": 100, "group_by_document": True}
+        )
         assert {result["document_id"] for result in results.json()["results"]} == {"a", *landed}
         again = client.post("/ingest", json={"documents": [{"id": "b", "text": "Another shearwater."}]})
         assert again.json()["indexed"] == 1, again.text

@@ -98,11 +98,16 @@ def test_files_with_metadata_and_ids(client: httpx.Client) -> None:
         ("files", ("guide.md", b"# Guide\n\nFeed the toucan at noon.", "text/markdown")),
         ("files", ("page.html", b"<title>Page</title><p>The toucan sleeps.</p><script>toucan()</script>")),
     ]
-    data = {"metadata": json.dumps([{"team": "a"}, {"team": "b"}]), "ids": json.dumps(["g/guide.md", "g/p q"])}
+    data = {
+        "metadata": json.dumps([{"team": "a"}, {"team": "b"}]),
+        "ids": json.dumps(["g/guide.md", "g/p q"]),
+    }
     reply = client.post("/ingest", files=files, data=data)
     assert reply.json()["indexed"] == 2, reply.text
     results = client.post("/search", json={"query": "toucan", "filters": {"team": "b"}}).json()["results"]
-    assert [(r["document_id"], r["text"], r["title"]) for r in results] == [("g/p q", "The toucan sleeps.", "Page")]
+    assert [(r["document_id"], r["text"], r["title"]) for r in results] == [
+        ("g/p q", "The toucan sleeps.", "Page")
+    ]
     metadata = client.get("/documents/g/guide.md").json()["metadata"]
     assert metadata["file_name"] == "guide.md"
     assert metadata["file_type"] == "text/markdown"
@@ -223,8 +228,13 @@ def test_an_upload_over_the_limit_is_refused_before_it_is_read(service: RunningS
 
     address = urlsplit(service.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-        head = f"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {2**40}\r\n\r\n"
-        connection.sendall(head.encode())
+        lines = (
+            "POST /ingest HTTP/1.1",
+            "Host: x",
+            "Content-Type: application/json",
+            f"Content-Length: {2**40}",
+        )
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
         reply = connection.recv(65536)
     assert reply.startswith(b"HTTP/1.1 413 ")
     assert b"application/problem+json" in reply
@@ -240,7 +250,9 @@ def test_a_chunked_upload_over_the_limit_is_cut_off(client: httpx.Client) -> Non
             yield b" " * 2**20
 
     try:
-        status = client.post("/ingest", content=body(), headers={"Content-Type": "application/json"}).status_code  # type: ignore[arg-type]
+        status = client.post(
+            "/ingest", content=body(), headers={"Content-Type": "application/json"}
+        ).status_code  # type: ignore[arg-type]
     except httpx.WriteError:
         status = 413  # the service had closed the connection before everything was sent
     assert status == 413

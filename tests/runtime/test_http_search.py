@@ -26,7 +26,11 @@ DOCUMENTS = [
         "Hotel rooms cost at most 140 euros a night. See array[1] for more.",
         "metadata": {"team": "office", "year": 2026},
     },
-    {"id": "notes", "text": "The canteen serves soup on Mondays. Fish is on Friday's menu.", "metadata": {"year": 2024}},
+    {
+        "id": "notes",
+        "text": "The canteen serves soup on Mondays. Fish is on Friday's menu.",
+        "metadata": {"year": 2024},
+    },
 ]
 
 
@@ -82,7 +86,12 @@ def test_filters_scores_and_grouping(client: httpx.Client) -> None:
         ({"query": "a", "top_k": 101}, 422, "invalid-request", "top_k"),
         ({"query": "a", "topk": 5}, 422, "invalid-request", "topk: unknown field"),
         ({"query": "a", "mode": "dense"}, 422, "invalid-request", "mode"),
-        ({"query": "a", "filters": {"type": "gt", "key": "y", "value": []}}, 422, "invalid-filter", "takes a number"),
+        (
+            {"query": "a", "filters": {"type": "gt", "key": "y", "value": []}},
+            422,
+            "invalid-filter",
+            "takes a number",
+        ),
         ({"query": "a", "filters": []}, 422, "invalid-request", "filters"),
     ],
 )
@@ -103,7 +112,8 @@ def test_bad_requests_are_problems(
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"query": "\xff"}', b"{", b'{"query": "\\ud800"}', b"[" * 100_000, b"", b'"a"', b'{"query": NaN}']
+    "body",
+    [b'{"query": "\xff"}', b"{", b'{"query": "\\ud800"}', b"[" * 100_000, b"", b'"a"', b'{"query": NaN}'],
 )
 def test_bodies_that_are_not_json_text(client: httpx.Client, body: bytes) -> None:
     reply = client.post("/search", content=body, headers={"Content-Type": "application/json"})
@@ -126,7 +136,12 @@ def test_a_filter_on_a_missing_key_matches_nothing(client: httpx.Client) -> None
 def test_a_long_query_can_be_cut_instead(tmp_path_factory: pytest.TempPathFactory) -> None:
     from support.service import running_service
 
-    arguments = ["--set", "spec.retrieval.query.tooLong=Truncate", "--set", "spec.retrieval.query.maxCharacters=16"]
+    arguments = [
+        "--set",
+        "spec.retrieval.query.tooLong=Truncate",
+        "--set",
+        "spec.retrieval.query.maxCharacters=16",
+    ]
     with running_service(tmp_path_factory.mktemp("cut"), arguments) as running:
         httpx.post(f"{running.url}/ingest", json={"documents": [{"text": "A heron."}]}, timeout=60)
         reply = httpx.post(f"{running.url}/search", json={"query": "heron " + "x" * 2**20})
@@ -179,11 +194,17 @@ def test_a_statement_that_reads_as_a_citation_is_not_quoted(client: httpx.Client
 
 def test_a_streamed_answer_is_the_same(client: httpx.Client) -> None:
     whole = client.post("/query", json={"query": "Who must approve flights?"}).json()
-    with client.stream("POST", "/query", json={"query": "Who must approve flights?", "stream": True}) as reply:
+    with client.stream(
+        "POST", "/query", json={"query": "Who must approve flights?", "stream": True}
+    ) as reply:
         assert reply.headers["Content-Type"].startswith("text/event-stream")
         events = dict(_events(reply.iter_lines()))
     assert list(events) == ["sources", "content", "done"]
-    streamed = {"answer": events["content"]["content"], "sources": events["sources"]["sources"], **events["done"]}
+    streamed = {
+        "answer": events["content"]["content"],
+        "sources": events["sources"]["sources"],
+        **events["done"],
+    }
     for reply_ in (whole, streamed):
         del reply_["latency_ms"]
     assert streamed == whole

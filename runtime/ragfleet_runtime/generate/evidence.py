@@ -69,9 +69,10 @@ def _with_what_they_introduce(text: str, spans: Sequence[tuple[int, int]]) -> li
     for i, (start, end) in enumerate(spans):
         last = end
         if text[end - 1] == ":":
-            for _, following in spans[i + 1 : i + 1 + _LEAD_IN_LINES]:
-                if following - start > _LEAD_IN_LENGTH or "\n\n" in text[last:following].lstrip("\n"):
+            for number, (begins, ends) in enumerate(spans[i + 1 : i + 1 + _LEAD_IN_LINES]):
+                after_blank_line = text.count("\n", last, begins) > 1
+                if ends - start > _LEAD_IN_LENGTH or (after_blank_line and number > 0):
                     break
-                last = following
+                last = ends
         extended.append((start, last))
     return extended

@@ -36,7 +36,7 @@ def checked_question(text: str, limits: QueryConfig) -> str:
 def _cut(text: str, limit: int) -> str:
     """The longest start of ``text`` within ``limit`` characters to the end of a word if there is one."""
     start = text[:limit]
-    if text[limit].isspace():
+    if start[-1].isspace() or text[limit].isspace():
         return start.rstrip()
     words = start.rsplit(maxsplit=1)
     return words[0] if len(words) > 1 else start

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ragfleet_api.config import SparseConfig
+from ragfleet_runtime.generate.evidence import IN_HEADINGS, IN_PASSAGE, sentences
+from ragfleet_runtime.generate.extractive import ExtractiveGenerator, choose, coverage, quote
+from ragfleet_runtime.generate.model import Source
+from ragfleet_runtime.index.bm25 import Analyzer
+from ragfleet_runtime.index.engine import Passage
+
+ANALYZER = Analyzer(SparseConfig(language="English"))
+
+
+class FixedEngine:
+    """An engine that knows the IDF of the words it is given, and holds 1,000 chunks."""
+
+    def __init__(self, **idf: float) -> None:
+        self._idf = {term: value for word, value in idf.items() for term in ANALYZER.counts(word)}
+
+    async def inverse_document_frequencies(self, terms: Sequence[int]) -> dict[int, float]:
+        return {term: self._idf[term] for term in terms if term in self._idf}
+
+    async def count(self) -> int:
+        return 1000
+
+
+def source(
+    text: str, n: int = 1, *, document: str = "d", title: str | None = None, headings: tuple[str, ...] = ()
+) -> Source:
+    return Source(n, Passage("t", document, "r", 0, 0, len(text), text, title, headings), 1.0)
+
+
+def term(word: str) -> int:
+    return next(iter(ANALYZER.counts(word)))
+
+
+async def ask(question: str, *sources: Source, most: int = 3, **idf: float) -> tuple[str, float]:
+    generator = ExtractiveGenerator(FixedEngine(**idf), ANALYZER, max_sentences=most, no_answer="Nothing.")  # type: ignore[arg-type]
+    answer = await generator.generate(question, sources)
+    for citation in answer.citations:
+        statement = answer.text[citation.answer_start : citation.answer_end]
+        assert statement in sources[citation.n - 1].passage.text
+        assert answer.text[citation.answer_end :].startswith(f" [{citation.n}]")
+    return answer.text, answer.confidence
+
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_sentence_that_says_most_is_quoted() -> None:
+    text = "Buckets hold objects. Deleted objects stay in the bin for seven days. Bins are emptied at night."
+    answer, confidence = await ask(
+        "How long are deleted objects kept in the bin?",
+        source(text),
+        delete=5.0,
+        objects=2.0,
+        bin=4.0,
+        kept=3.0,
+        long=2.0,
+    )
+    assert answer.startswith("Deleted objects stay in the bin for seven days. [1]")
+    assert confidence > 0.5
+
+
+async def test_a_heading_supports_the_sentences_under_it() -> None:
+    lone = source("Run the command twice.")
+    headed = source("Run the command twice.", headings=("Rotating keys",))
+    weights = {"rotate": 5.0, "key": 5.0, "command": 1.0}
+    assert (await ask("rotate key command", lone, **weights))[0] == "Nothing."
+    assert (await ask("rotate key command", headed, **weights))[0] == "Run the command twice. [1]"
+
+
+async def test_what_no_passage_has_counts_against_the_answer() -> None:
+    text = "The capital letters are large."
+    answer, confidence = await ask("What is the capital of France?", source(text), capital=4.0)
+    assert answer == "Nothing."
+    assert confidence < 0.1
+
+
+@pytest.mark.parametrize("question", ["", "of the and"])
+async def test_a_question_without_terms_has_no_answer(question: str) -> None:
+    assert await ask(question, source("Some text.")) == ("Nothing.", 0.0)
+
+
+async def test_no_sources_no_answer() -> None:
+    assert await ask("anything") == ("Nothing.", 0.0)
+
+
+async def test_a_second_sentence_is_quoted_only_for_what_it_adds() -> None:
+    one = source("Valves open slowly. Valves open slowly and often. Pumps run at night.", 1)
+    two = source("Valves open slowly.", 2, document="other")
+    answer, _ = await ask(
+        "When do valves open and pumps run?", one, two, valves=5.0, open=3.0, pumps=5.0, run=3.0
+    )
+    assert answer.count("Valves open") == 1
+    assert "Pumps run at night. [1]" in answer
+
+
+async def test_at_most_so_many_sentences() -> None:
+    text = "Alpha is here. Beta is here. Gamma is here. Delta is here."
+    words = {"alpha": 5.0, "beta": 5.0, "gamma": 5.0, "delta": 5.0}
+    assert (await ask("alpha beta gamma delta", source(text), most=2, **words))[0].count("[1]") == 2
+
+
+async def test_a_sentence_brings_the_list_that_it_introduces() -> None:
+    text = "To restore a backup:\n\n- stop the node\n- run the restore\n\nThen wait."
+    answer, _ = await ask("restore a backup", source(text), restore=5.0, backup=5.0)
+    assert answer == "To restore a backup:\n\n- stop the node\n- run the restore [1]"
+
+
+def test_markers_headings_and_fences_are_not_quoted() -> None:
+    text = "# Index access\n\nThe index is argv[1] here.\n\n```\nindex\n```\n\nThe index is plain here."
+    found = sentences(source(text), frozenset({term("index")}), ANALYZER)
+    assert [sentence.text for sentence in found if "index is" in sentence.text] == [
+        "The index is plain here."
+    ]
+    assert not any(sentence.text.startswith(("#", "```")) for sentence in found)
+
+
+def test_support_is_graded() -> None:
+    made = source("Wings lift. Tails steer.", title="Rudders")
+    question = frozenset({term("wings"), term("tails"), term("rudders"), term("engines")})
+    first = sentences(made, question, ANALYZER)[0]
+    assert first.support == {term("wings"): 1.0, term("tails"): IN_PASSAGE, term("rudders"): IN_HEADINGS}
+    weights = dict.fromkeys(question, 1.0)
+    assert coverage([first], weights) == pytest.approx((1.0 + IN_PASSAGE + IN_HEADINGS) / 4)
+
+
+words = st.sampled_from(
+    ["wing", "flow", "drag", "lift.", "shock!", "[1]", "# Top", "\n", "\n\n", "- item", "a:", "`x`"]
+)
+texts = st.lists(words, max_size=30).map(" ".join)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(texts, min_size=1, max_size=4),
+    st.sets(st.sampled_from(["wing", "flow", "drag", "lift"]), min_size=1),
+)
+def test_whatever_the_text_each_statement_is_verbatim_and_no_marker_dangles(
+    made: list[str], asked: set[str]
+) -> None:
+    import re
+
+    sources = [source(text, n, document=str(n)) for n, text in enumerate(made, start=1)]
+    weights = {term(word): 1.0 for word in asked}
+    candidates = [s for one in sources for s in sentences(one, frozenset(weights), ANALYZER)]
+    chosen = choose(candidates, weights, 5)
+    text, citations = quote(chosen)
+    assert len(citations) == len(chosen)
+    for citation in citations:
+        assert text[citation.answer_start : citation.answer_end] in made[citation.n - 1]
+    markers = [int(n) for n in re.findall(r"\[(\d+)\]", text)]
+    assert markers == [citation.n for citation in citations]
+    assert 0.0 <= coverage(chosen, weights) <= 1.0
