@@ -91,12 +91,12 @@ def _app(
     upload_bytes = config.ingestion.max_request_bytes
     routers = [
         ingest_router(ingester, metrics, upload_bytes),
-        documents_router(collection, ingester.recipe),
+        documents_router(collection, ingester.recipe, question_bytes),
         search_router(collection.reader, retrieval, metrics, question_bytes),
         query_router(answerer, question_bytes),
         probes_router(_parts(folder, collection), readiness, metrics, collection.store, ingester.recipe),
     ]
-    app = make_app(config.owner.name, routers, max(upload_bytes, question_bytes))
+    app = make_app(config.owner.name, routers)
     return Observed(app, metrics)
 
 

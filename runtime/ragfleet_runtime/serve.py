@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 import uvloop
@@ -42,7 +46,7 @@ async def _serve(
     config: RuntimeConfig, folder: Path, listener: socket.socket, on_ready: Callable[[str], None]
 ) -> None:
     async with open_runtime(config, folder) as runtime:
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 runtime.app,
                 http="httptools",
@@ -52,14 +56,43 @@ async def _serve(
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
+            ),
+            runtime.readiness.drain,
         )
         announcing = asyncio.create_task(_announce(server, listener, on_ready))
         try:
             await server.serve(sockets=[listener])
         finally:
             announcing.cancel()
-            runtime.readiness.drain()
+
+
+class _Server(uvicorn.Server):
+    """A server that a signal ends in order.
+
+    uvicorn's own handling raises the signal again once it has stopped, which would end the process before
+    the index is flushed.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM end ``serve``, and nothing else."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Say that the service drains, then stop taking connections; a second Ctrl-C doesn't wait."""
+        self._on_exit()
+        super().handle_exit(sig, frame)
 
 
 async def _announce(server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
@@ -76,5 +109,10 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((address[0], port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise StartError(
-            f"can't listen on {host}:{port}: {error.strerror}; choose another with --host and --port"
+            f"can't listen on {host}:{port}: {_reason(error)}; choose another with --host and --port"
         ) from error
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words: Python adds the address to some."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

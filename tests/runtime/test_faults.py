@@ -145,14 +145,14 @@ def test_sigterm_ends_it_in_order(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 48 MiB."""
+    """A file system of 512 MiB."""
     if os.geteuid() != 0:
         if os.environ.get("CI"):
             pytest.fail("needs root to mount a small file system")
         pytest.skip("needs root to mount a small file system")
     mount = tmp_path / "small"
     mount.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(mount)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", str(mount)], check=True)
     try:
         yield mount
     finally:
@@ -165,7 +165,7 @@ def test_a_full_disk_refuses_writes_and_loses_nothing(small_disk: Path) -> None:
         first = client.post("/ingest", json={"documents": [{"id": "a", "text": "A shearwater at sea."}]})
         assert first.json()["indexed"] == 1, first.text
         free = os.statvfs(small_disk)
-        filler.write_bytes(b"x" * max(0, free.f_bavail * free.f_frsize - 2**20))
+        filler.write_bytes(b"x" * max(0, free.f_bavail * free.f_frsize - 100 * 2**20))
         body = {"documents": [{"id": f"big-{n}", "text": f"A shearwater {n}. " * 5000} for n in range(20)]}
         refused = client.post("/ingest", json=body)
         assert refused.status_code == 507, refused.text

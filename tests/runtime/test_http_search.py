@@ -150,7 +150,7 @@ def test_a_long_query_can_be_cut_instead(tmp_path_factory: pytest.TempPathFactor
 
 def test_request_ids_are_taken_over_when_they_are_sane(client: httpx.Client) -> None:
     assert client.get("/live", headers={"X-Request-Id": "abc-1.2"}).headers["X-Request-Id"] == "abc-1.2"
-    assert client.get("/live", headers={"X-Request-Id": "a b\x7f"}).headers["X-Request-Id"] != "a b\x7f"
+    assert client.get("/live", headers={"X-Request-Id": "a b;c"}).headers["X-Request-Id"] != "a b;c"
 
 
 def test_unknown_routes_and_methods_are_problems(client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
@@ -50,7 +50,9 @@ class FakeService:
     """Documents by id, what was asked, and how to misbehave.
 
     broken: answers given instead, by "METHOD /path", first to last. refused: text in a document that makes a
-    request 422. limit: bytes of the largest body. answer: what /query replies. gate: uploads wait for it.
+    request 422. limit: bytes of the largest body. answer: what /query replies. gate: uploads wait for it,
+    from ``gate_at`` documents on. unsettled: how often /health says that the index is not in order.
+    lands_before_failing: how often /ingest keeps the documents and then answers 500.
     """
 
     documents: dict[str, str] = field(default_factory=dict)
@@ -61,9 +63,11 @@ class FakeService:
     limit: int | None = None
     answer: dict[str, Any] = field(default_factory=dict)
     gate: threading.Event | None = None
+    gate_at: int = 0
     busy: int = 0
     most_busy: int = 0
     unsettled: int = 0
+    lands_before_failing: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, request: str) -> int:
@@ -74,7 +78,7 @@ class FakeService:
         """Answer a request."""
         url = urlsplit(target)
         path = unquote(url.path)
-        parsed = json.loads(body) if body and content_type == "application/json" else None
+        parsed: Any = json.loads(body) if body and content_type == "application/json" else None
         with self.lock:
             self.requests.append((method, path, parsed))
             scripted = self.broken.get(f"{method} {path}")
@@ -82,23 +86,22 @@ class FakeService:
                 return scripted.pop(0)
         if self.limit is not None and len(body) > self.limit:
             return problem(413, "the body is too large")
-        match method, path:
-            case "GET", "/ready":
-                return Reply(200, {"status": "ok"})
-            case "GET", "/health":
-                return self._health()
-            case "POST", "/ingest":
-                return self._ingest(parsed, content_type, body)
-            case "POST", "/search":
-                return Reply(200, self._search(parsed))
-            case "POST", "/query":
-                return Reply(200, self.answer)
-            case "GET", "/documents":
-                return Reply(200, self._page(parse_qs(url.query)))
-            case "DELETE", _ if path.startswith("/documents/"):
-                known = self.documents.pop(path.removeprefix("/documents/"), None)
-                return problem(404, "no such document") if known is None else Reply(200, {"deleted": 1})
-        return problem(404, f"no route {path}")
+        routes: dict[str, Callable[[], Reply]] = {
+            "GET /ready": lambda: Reply(200, {"status": "ok"}),
+            "GET /health": self._health,
+            "POST /ingest": lambda: self._ingest(parsed, content_type, body),
+            "POST /search": lambda: Reply(200, self._search(parsed)),
+            "POST /query": lambda: Reply(200, self.answer),
+            "GET /documents": lambda: Reply(200, self._page(parse_qs(url.query))),
+        }
+        if method == "DELETE" and path.startswith("/documents/"):
+            return self._delete(path.removeprefix("/documents/"))
+        route = routes.get(f"{method} {path}")
+        return route() if route else problem(404, f"no route {path}")
+
+    def _delete(self, id_: str) -> Reply:
+        known = self.documents.pop(id_, None)
+        return problem(404, "no such document") if known is None else Reply(200, {"deleted": 1})
 
     def _health(self) -> Reply:
         self.unsettled -= 1
@@ -114,7 +117,7 @@ class FakeService:
         with self.lock:
             self.busy += 1
             self.most_busy = max(self.most_busy, self.busy)
-        if self.gate is not None:
+        if self.gate is not None and len(self.documents) >= self.gate_at:
             self.gate.wait(20)
         with self.lock:
             self.busy -= 1
@@ -122,7 +125,9 @@ class FakeService:
                 return problem(422, "a document is not valid")
             if content_type != "application/json":
                 self.uploads.extend(uploads)
-            return Reply(200, {"documents": [self._keep(id_, text) for id_, text in sent]})
+            reply = Reply(200, {"documents": [self._keep(id_, text) for id_, text in sent]})
+            self.lands_before_failing -= 1
+            return reply if self.lands_before_failing < 0 else problem(500, "the service failed")
 
     def _keep(self, id_: str, text: str) -> dict[str, Any]:
         if not text.strip():
@@ -185,6 +190,7 @@ def serve(service: FakeService) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one write for head and body, which delayed acknowledgements would otherwise slow down
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

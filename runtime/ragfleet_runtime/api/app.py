@@ -23,13 +23,12 @@ _PROBLEM_EXAMPLE = {
 }
 
 
-def make_app(name: str, routers: Sequence[APIRouter], max_body_bytes: int) -> FastAPI:
-    """The application of a pipeline called ``name``; no route takes a larger body than ``max_body_bytes``."""
+def make_app(name: str, routers: Sequence[APIRouter]) -> FastAPI:
+    """The application of a pipeline called ``name``."""
     app = FastAPI(
         title=f"Ragfleet: {name}",
         version=version("ragfleet"),
         summary="Ingest documents, find passages, get answers with citations.",
-        max_body_size=max_body_bytes,
         responses={"default": _problem_description()},
     )
     add_problem_handlers(app)

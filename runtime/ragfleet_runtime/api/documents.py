@@ -22,7 +22,7 @@ _MAX_PAGE = 1000
 DocumentPath = Annotated[str, Path(description="The document's id.", examples=["vpn"])]
 
 
-def documents_router(collection: Collection, recipe: str) -> APIRouter:
+def documents_router(collection: Collection, recipe: str, max_body_bytes: int) -> APIRouter:
     """The routes of documents; ``recipe`` is the pipeline's, by which a document shows as stale."""
     router = APIRouter(tags=["documents"])
 
@@ -56,7 +56,12 @@ def documents_router(collection: Collection, recipe: str) -> APIRouter:
             raise ProblemError(NOT_FOUND, f"there is no document {id!a}")
         return _json({"deleted": 1})
 
-    @router.delete("/documents", response_model=DeleteReply, summary="Delete documents by filter")
+    @router.delete(
+        "/documents",
+        response_model=DeleteReply,
+        max_body_size=max_body_bytes,
+        summary="Delete documents by filter",
+    )
     async def delete_documents(request: DeleteRequest) -> Response:
         """Delete the documents whose metadata match the filter."""
         condition = parse_filter(request.filters)
@@ -77,6 +82,6 @@ def _encode(id_: str) -> str:
 
 def _decode(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise ProblemError(INVALID_REQUEST, "cursor: unknown; pass next_cursor as it came") from None

@@ -8,12 +8,15 @@ import uuid
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragfleet_runtime.api.problems import MEDIA_TYPE, TOO_LARGE, TOO_LARGE_DETAIL, problem_response
 from ragfleet_runtime.observe.metrics import Metrics
 
 REQUEST_ID = "X-Request-Id"
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_PLAIN_TOO_LARGE = b"Content Too Large"
 _QUIET_ROUTES = frozenset({"/live", "/ready", "/health", "/metrics"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -41,7 +44,18 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = request_id
+                if status == TOO_LARGE.status:
+                    headers["Connection"] = "close"  # the rest of the body is not worth reading
+                    if headers.get("Content-Type") != MEDIA_TYPE:
+                        # The framework's limit answers in plain text, wherever it is reached.
+                        await problem_response(Request(scope), TOO_LARGE, TOO_LARGE_DETAIL)(
+                            scope, receive, send_observed
+                        )
+                        return
+            if status == TOO_LARGE.status and message.get("body") == _PLAIN_TOO_LARGE:
+                return
             await send(message)
 
         try:

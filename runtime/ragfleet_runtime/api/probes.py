@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from ragfleet_runtime.api.problems import NOT_READY, problem_response
 from ragfleet_runtime.api.schemas import HealthReply
@@ -75,6 +76,7 @@ def probes_router(
 
     @router.get(
         "/metrics",
+        response_class=PlainTextResponse,
         summary="Prometheus metrics",
         responses={200: {"content": {"text/plain": {"example": "ragfleet_documents 12.0"}}}},
     )

@@ -18,6 +18,10 @@ from ragfleet_runtime.retrieve.question import QuestionError
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "https://ragfleet.dev/problems/"
 RETRY_AFTER_SECONDS = 5
+TOO_LARGE_DETAIL = (
+    "the body is larger than this route takes: send less at once, "
+    "or raise spec.ingestion.maxRequestMegabytes for /ingest"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +171,5 @@ def _http_detail(request: Request, error: HTTPException) -> str:
     if error.status_code == NOT_FOUND.status:
         return f"no route {request.url.path}"
     if error.status_code == TOO_LARGE.status:
-        return "the body is larger than this service takes (spec.ingestion.maxRequestMegabytes for /ingest)"
+        return TOO_LARGE_DETAIL
     return str(error.detail)

@@ -260,6 +260,18 @@ class QueryReply(BaseModel):
     degraded: list[str]
 
 
+_DOCUMENT: dict[str, Any] = {
+    "id": "vpn",
+    "title": "VPN",
+    "metadata": {"team": "it"},
+    "chunks": 1,
+    "stale": False,
+    "created_at": "2026-11-21T09:00:00Z",
+    "updated_at": "2026-11-21T09:00:00Z",
+}
+_TEXT = "The VPN needs a hardware key. Keys are issued at the service desk."
+
+
 class DocumentSummary(BaseModel):
     """A document without its text. It is stale when it was cut by other settings than the pipeline's."""
 
@@ -275,12 +287,18 @@ class DocumentSummary(BaseModel):
 class DocumentReply(DocumentSummary):
     """A document; ``text[start:end]`` of a result is the passage."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_DOCUMENT, "text": _TEXT, "kind": "prose"}]})
+
     text: str
     kind: str
 
 
 class DocumentsReply(BaseModel):
     """A page of documents, in the order of their ids; pass ``next_cursor`` as ``cursor`` for the next one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"documents": [_DOCUMENT], "next_cursor": "dnBu"}]}
+    )
 
     documents: list[DocumentSummary]
     next_cursor: str | None
@@ -297,6 +315,8 @@ class DeleteRequest(Request):
 class DeleteReply(BaseModel):
     """How many documents were deleted."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"deleted": 3}]})
+
     deleted: int
 
 
@@ -311,6 +331,25 @@ class HealthCheck(BaseModel):
 
 class HealthReply(BaseModel):
     """The service's parts; the overall status is that of the worst."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "degraded",
+                    "checks": [
+                        {"name": "engine", "status": "ok", "reason": None, "took_ms": 0.2},
+                        {
+                            "name": "disk",
+                            "status": "degraded",
+                            "reason": "120 MiB free on the data folder's disk: free some space",
+                            "took_ms": 0.1,
+                        },
+                    ],
+                }
+            ]
+        }
+    )
 
     status: Literal["ok", "degraded", "failed"]
     checks: list[HealthCheck]

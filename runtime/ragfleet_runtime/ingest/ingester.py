@@ -15,6 +15,7 @@ from ragfleet_runtime.index.documents import DEFAULT_TENANT, Identity, Key
 from ragfleet_runtime.index.engine import indexed_text
 from ragfleet_runtime.index.writer import EncodedChunk, EncodedDocument
 from ragfleet_runtime.ingest.chunk.adaptive import RECIPE_VERSION
+from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 from ragfleet_runtime.ingest.identity import content_hash, default_id
 from ragfleet_runtime.ingest.isolate import ParserPool
 from ragfleet_runtime.ingest.metadata import metadata_error
@@ -60,7 +61,7 @@ class Ingester:
     def __init__(self, collection: Collection, pool: ParserPool, chunking: ChunkingConfig) -> None:
         self._collection = collection
         self._pool = pool
-        self._chunking = chunking
+        self._chunking = ChunkSettings.of(chunking)
         self.recipe = recipe_fingerprint(chunking, RECIPE_VERSION)
 
     async def ingest(self, documents: Sequence[Submitted]) -> IngestReport:

@@ -8,6 +8,9 @@ import sys
 import orjson
 import structlog
 
+# Local variables hold documents and questions, and later keys: they never reach a log.
+_WITHOUT_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 
 def configure_logs(level: str, *, as_json: bool) -> None:
     """Set up structlog and the standard library's logging for the whole process."""
@@ -21,7 +24,7 @@ def configure_logs(level: str, *, as_json: bool) -> None:
         structlog.configure(
             processors=[
                 *shared,
-                structlog.processors.dict_tracebacks,
+                structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS),
                 structlog.processors.JSONRenderer(serializer=_json),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -30,7 +33,12 @@ def configure_logs(level: str, *, as_json: bool) -> None:
         )
     else:
         structlog.configure(
-            processors=[*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+            processors=[
+                *shared,
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                ),
+            ],
             wrapper_class=structlog.make_filtering_bound_logger(number),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
             cache_logger_on_first_use=True,

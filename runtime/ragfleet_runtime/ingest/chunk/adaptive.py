@@ -14,7 +14,7 @@ from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 from ragfleet_runtime.ingest.model import Chunk, Kind
 
 RECIPE_VERSION = 1
-"""Version of the chunking code. A change that cuts the same text differently adds one: documents get stale."""
+"""Version of the chunking code. A change that cuts a text in another way adds one: documents get stale."""
 
 _Chunker = Callable[[str, ChunkSettings], list[Chunk]]
 
@@ -61,7 +61,5 @@ def _chunker_of(kind: Kind) -> _Chunker:
 
 
 def _distinct(text: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
-    if len(chunks) < 2:  # noqa: PLR2004 – a pair
-        return tuple(chunks)
     first = {(text[chunk.start : chunk.end], chunk.headings): chunk for chunk in reversed(chunks)}
     return tuple(reversed(first.values()))

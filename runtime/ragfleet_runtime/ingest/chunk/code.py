@@ -1,8 +1,8 @@
 """Source code of any language, by brackets, indentation and blank lines; no grammar is needed.
 
-A block ends at a blank line outside all brackets, strings and comments where the next line isn't indented.
-Strings and comments are those that most languages share. Where one is misread (an unclosed quote, a language's
-own rule), a closing bracket at the beginning of a line puts the count right again.
+A block ends at a blank line outside all brackets, strings and comments, where the next line isn't indented.
+Strings and comments are those that most languages share. Where one is misread (an unclosed quote, a rule of
+one language), a closing bracket at the beginning of a line puts the count right again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def code_chunks(text: str, settings: ChunkSettings) -> list[Chunk]:
 
 
 def code_spans(text: str, start: int, end: int, max_tokens: int) -> list[Span]:
-    """``text[start:end]`` in passages of whole blocks; a block too long is cut at blank lines, else at lines."""
+    """``text[start:end]`` in passages of whole blocks; one too long is cut at blank lines, else at lines."""
     blocks = cut_at(text, start, end, _block_starts(text, start, end))
     return pack(text, fitting(text, blocks, max_tokens, [_at_blank_lines, line_spans]), max_tokens)
 

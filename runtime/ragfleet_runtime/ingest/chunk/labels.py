@@ -1,4 +1,4 @@
-"""The numbers of sections, at the beginning of lines: ``1.``, ``1.1``, ``§ 3``, ``Article IV``, ``Section 12.``"""
+"""The numbers of sections at the beginning of lines, such as ``1.``, ``1.1``, ``§ 3`` and ``Article IV``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LABEL = re.compile(
         (?: \d{1,4}(?:\.\d{1,4}){0,5}[a-z]? | [IVXLC]{1,7} | [A-H] )
         # A sentence may begin so too ("Section 3 applies to …"): a number is followed by a mark, by a title
         # that takes the rest of the line, or by nothing.
-        (?= [.):–—] | [ \t]+[-–—][ ] | [ \t\r]*$ | [ \t]+[A-Z][^.\n]{0,80}$ )
+        (?= [.):\u2013\u2014] | [ \t]+[-\u2013\u2014][ ] | [ \t\r]*$ | [ \t]+[A-Z][^.\n]{0,80}$ )
       | (?P<sign> §§? ) [ \t]*+ \d{1,4}(?:\.\d{1,4}){0,5}[a-z]?
       | (?P<number> \d{1,3}(?:\.\d{1,3}){1,5}(?=[.):]?(?:[ \t\r]|$)) | \d{1,3}(?=[.)](?:[ \t\r]|$)) )
     )
-    (?:[.):]*[ \t]*+(?:[-–—][ \t]+)?)""",
+    (?:[.):]*[ \t]*+(?:[-\u2013\u2014][ \t]+)?)""",
     re.VERBOSE | re.MULTILINE,
 )
 _FIRST_CHARACTERS = frozenset("0123456789§#PTBCAS")
@@ -74,7 +74,7 @@ def _matches(text: str) -> list[re.Match[str]]:
 
 def _label(match: re.Match[str]) -> Label:
     number = match["number"]
-    label = match[0].strip("# \t.):–—-\r")
+    label = match[0].strip("# \t.):\u2013\u2014-\r")
     if number is not None:
         parts = tuple(int(part) for part in number.split("."))
         return Label(_SECTION_LEVEL + len(parts), label, match.start(), match.end(), parts)

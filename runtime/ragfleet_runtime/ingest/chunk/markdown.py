@@ -12,9 +12,7 @@ from enum import Enum, auto
 
 from ragfleet_runtime.ingest.chunk.spans import LINE
 
-FRONT_MATTER = re.compile(
-    r"---[ \t\r]*\n(?=[\w\"'-]+[ \t]*:)((?:[^\n]*\n)*?)(?:---|\.\.\.)[ \t\r]*(?:\n|\Z)"
-)
+FRONT_MATTER = re.compile(r"---[ \t\r]*\n(?=[\w\"'-]+[ \t]*:)((?:[^\n]*\n)*?)(?:---|\.\.\.)[ \t\r]*(?:\n|\Z)")
 """YAML between two lines of dashes at the very start; its group is the YAML."""
 
 _HEADING = re.compile(r"(#{1,6})(?:[ \t]+([^\n]*))?\Z")
@@ -38,7 +36,7 @@ class BlockKind(Enum):
 
 @dataclass(slots=True)
 class Block:
-    """``text[start:end]``, whole lines without the whitespace around them. Headings have a level and a title."""
+    """``text[start:end]``, whole lines without the whitespace around them. A heading has a level and a title."""
 
     kind: BlockKind
     start: int

@@ -20,7 +20,7 @@ _RUN_IN_TITLE_WORDS = 6
 
 
 def section_chunks(text: str, settings: ChunkSettings) -> list[Chunk]:
-    """Chunks of numbered sections. ``Chunk.headings`` is the path of numbers, each with its title if it has one.
+    """Chunks of numbered sections. ``Chunk.headings`` is the path of numbers, each with its title if any.
 
     Articles, sections and paragraphs stand above plain numbers, chapters, parts and books above those;
     ``1.2.3`` stands under ``1.2``, under ``1``.

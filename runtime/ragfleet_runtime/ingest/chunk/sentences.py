@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sentencex import get_sentence_boundaries
+from sentencex import get_sentence_boundaries  # type: ignore[import-untyped]
 
 from ragfleet_runtime.ingest.chunk.settings import Span
 from ragfleet_runtime.ingest.chunk.spans import cut_at, trimmed
@@ -13,11 +13,12 @@ from ragfleet_runtime.ingest.chunk.spans import cut_at, trimmed
 # The segmenter takes quadratic time on some long paragraphs; a window of this many characters bounds it.
 _WINDOW = 2048
 
-# Lines that are no part of a running paragraph. A heading, a table row, a fence and a ruler stand alone; a list
-# item begins a sentence; a blank line ends one.
+# Lines that are no part of a running paragraph. A heading, a table row, a fence and a ruler stand alone; a
+# list item begins a sentence; a blank line ends one.
 _LINE_BREAK = re.compile(
     r"""^[^\S\n]*+(?:
-        (?P<alone> \#{1,6}[^\S\n][^\n]* | \|[^\n]* | ```[^\n]* | ~~~[^\n]* | (?:=++|-{3,}+|\*{3,}+|_{3,}+)[^\S\n]*+$ )
+        (?P<alone> (?:\#{1,6}[^\S\n] | \| | ``` | ~~~)[^\n]*
+                 | (?:=++ | -{3,}+ | \*{3,}+ | _{3,}+)[^\S\n]*+$ )
       | (?:[-*+•]|\d{1,3}[.)])[^\S\n]
       | $
     )""",
@@ -26,7 +27,7 @@ _LINE_BREAK = re.compile(
 
 
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Span]:
-    """Spans of the sentences in ``text[start:end]``, in characters of ``text``, without whitespace around them.
+    """Spans of the sentences in ``text[start:end]``, in characters of ``text``, without whitespace at their ends.
 
     Blank lines, list items, table rows and headings end a sentence whatever its punctuation. A sentence of
     more than 2,048 characters comes in parts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 
 from ragfleet_runtime.ingest.chunk.settings import Span
 from ragfleet_runtime.ingest.chunk.tokens import count_tokens
@@ -33,8 +34,8 @@ def line_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Sp
 
 def cut_at(text: str, start: int, end: int, offsets: Iterable[int]) -> list[Span]:
     """``text[start:end]`` cut at ascending offsets within it."""
-    edges = [start, *offsets, end]
-    pieces = (trimmed(text, one, next_) for one, next_ in zip(edges, edges[1:], strict=False))
+    edges = chain([start], offsets, [end])
+    pieces = (trimmed(text, one, next_) for one, next_ in pairwise(edges))
     return [piece for piece in pieces if piece is not None]
 
 

@@ -1,0 +1,75 @@
+"""``ragfleet up``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ragfleet_cli.errors import CliError
+from ragfleet_cli.options import ManifestFile, Overrides, examples
+from ragfleet_cli.output import emit, is_terminal
+
+EXAMPLES: Final = examples(
+    "ragfleet up -f pipeline.yaml",
+    "ragfleet up -f pipeline.yaml --port 9000 --data /var/lib/handbook",
+    "ragfleet up -f pipeline.yaml --set retrieval.topK=5",
+)
+
+
+class LogLevel(StrEnum):
+    """Least important message that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def up(
+    file: ManifestFile,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Data folder. Default: .ragfleet/NAMESPACE-NAME in the current folder."
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 takes requests from other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8080,
+    overrides: Overrides = None,
+    log_level: Annotated[LogLevel, typer.Option(help="Least important message to log.")] = LogLevel.INFO,
+) -> None:
+    """Run the service of a manifest on this machine, until Ctrl-C.
+
+    Logs go to standard error: as text on a terminal, else as JSON.
+    """
+    from ragfleet_cli.pipeline import default_data_dir, load_config  # noqa: PLC0415 - see ragfleet_cli.main
+
+    config = load_config(file, overrides or ())
+    data_dir = data or default_data_dir(config)
+
+    from ragfleet_runtime.errors import StartError  # noqa: PLC0415 - only for a manifest that is right
+    from ragfleet_runtime.serve import serve  # noqa: PLC0415
+
+    def on_ready(address: str) -> None:
+        emit(f"{config.owner.name} is ready at {address} (data in {data_dir}; Ctrl-C stops it)")
+
+    try:
+        serve(
+            config,
+            data_dir,
+            host=host,
+            port=port,
+            log_level=log_level.value,
+            json_logs=not is_terminal(sys.stderr),
+            on_ready=on_ready,
+        )
+    except StartError as error:
+        raise CliError(str(error)) from error

@@ -1,0 +1,43 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def examples(*lines: str) -> str:
+    """The closing part of a help text; the lines are shown as they are."""
+    # A paragraph that starts with a backspace is not wrapped.
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+ManifestFile = Annotated[
+    Path,
+    typer.Option("--file", "-f", metavar="FILE", help="The manifest; - reads it from standard input."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field of the manifest, as in retrieval.topK=5. Repeatable.",
+    ),
+]
+Url = Annotated[
+    str, typer.Option("--url", metavar="URL", envvar="RAGFLEET_URL", help="Address of the service.")
+]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="KEY=VALUE",
+        help="Only documents whose metadata has the value. Repeatable: keys must all match, and of several "
+        "values for one key, any.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+DEFAULT_URL = "http://127.0.0.1:8080"

@@ -1,0 +1,105 @@
+"""PDF by PDFium: the text of each page, as paragraphs. Nothing is rendered."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from typing import Any
+
+import pypdfium2 as pdfium  # type: ignore[import-untyped]
+from pypdfium2 import raw
+
+from ragfleet_runtime.ingest.chunk.labels import are_legal, labels
+from ragfleet_runtime.ingest.model import Kind, Parsed, ParseError
+from ragfleet_runtime.ingest.parse.dates import utc_from_pdf
+from ragfleet_runtime.ingest.parse.reflow import Line, paragraphs
+
+_EOF_WITHIN = 1024  # bytes at the end in which %%EOF stands (ISO 32000-1, annex H.3, note 18)
+_PADDING = b"\0 \t\r\n"
+_DAMAGED = "the PDF is truncated or damaged: open it in a viewer and save it again, or send it again"
+
+
+def parse_pdf(data: bytes) -> Parsed:
+    """The text of a PDF. ``pages`` is in the metadata."""
+    if b"%%EOF" not in data.rstrip(_PADDING)[-_EOF_WITHIN:]:
+        # PDFium would rebuild what there is of it; half a document must not pass for the whole.
+        raise ParseError(_DAMAGED)
+    try:
+        with pdfium.PdfDocument(data) as document:
+            pages = [list(_lines(document, number)) for number in range(len(document))]
+            information = document.get_metadata_dict()
+    except pdfium.PdfiumError as error:
+        raise ParseError(_reason(error)) from None
+    if not pages:
+        raise ParseError(_DAMAGED)
+    text = paragraphs(pages)
+    if not text.strip():
+        raise ParseError(
+            "the PDF has no text layer (a scan?): run optical character recognition on it and try again"
+        )
+    kind = Kind.LEGAL if are_legal(labels(text)) else Kind.PROSE
+    return Parsed(text, kind, _title(information["Title"]), _metadata(information, len(pages)))
+
+
+def _reason(error: Exception) -> str:
+    if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
+        return "the PDF is encrypted with a password: remove it and try again"
+    if getattr(error, "err_code", None) == raw.FPDF_ERR_SECURITY:
+        return "the PDF is encrypted in a way that can't be read: save it without encryption and try again"
+    return _DAMAGED
+
+
+def _lines(document: Any, number: int) -> Iterator[Line]:
+    """The lines of a page, in the order of the document's content."""
+    page = document[number]
+    text_page = page.get_textpage()
+    try:
+        text = text_page.get_text_range()
+        start = 0
+        for line in text.split("\n"):
+            end = start + len(line)
+            if line.strip():
+                yield _located(text_page, line, start)
+            start = end + 1
+    finally:
+        text_page.close()
+        page.close()
+
+
+def _located(text_page: Any, line: str, start: int) -> Line:
+    body = line.strip()
+    first = start + line.index(body[0])
+    left, bottom, _, top = _box(text_page, first)
+    _, _, right, _ = _box(text_page, first + len(body) - 1)
+    return Line(body, left, right, _baseline(text_page, first), top - bottom)
+
+
+def _box(text_page: Any, index: int) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of a character, as high as its font, in points."""
+    rectangle = raw.FS_RECTF()
+    raw.FPDFText_GetLooseCharBox(
+        text_page, raw.FPDFText_GetCharIndexFromTextIndex(text_page, index), rectangle
+    )
+    return rectangle.left, rectangle.bottom, rectangle.right, rectangle.top
+
+
+def _baseline(text_page: Any, index: int) -> float:
+    x, y = ctypes.c_double(), ctypes.c_double()
+    raw.FPDFText_GetCharOrigin(text_page, raw.FPDFText_GetCharIndexFromTextIndex(text_page, index), x, y)
+    return y.value
+
+
+def _title(title: str) -> str | None:
+    """The document's own title; None for what programs put there by themselves."""
+    title = title.removeprefix("Microsoft Word - ").strip()
+    return None if title.casefold() in ("", "untitled", "untitled document") else title
+
+
+def _metadata(information: dict[str, str], pages: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"pages": pages}
+    if author := information["Author"].strip():
+        metadata["author"] = author
+    for name, field in (("created_at", "CreationDate"), ("modified_at", "ModDate")):
+        if time := utc_from_pdf(information[field]):
+            metadata[name] = time
+    return metadata

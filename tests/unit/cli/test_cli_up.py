@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ragfleet_cli.main import main
+from ragfleet_runtime.errors import StartError
+from support.rule_cases import MINIMAL
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(json.dumps(MINIMAL))
+    return path
+
+
+def put_in_place(monkeypatch: pytest.MonkeyPatch, serve: Callable[..., None]) -> None:
+    module = ModuleType("ragfleet_runtime.serve")
+    module.__dict__["serve"] = serve
+    monkeypatch.setitem(sys.modules, "ragfleet_runtime.serve", module)
+
+
+def test_up_serves_the_projected_manifest(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def serve(config: Any, folder: Path, *, on_ready: Callable[[str], None], **options: Any) -> None:
+        calls.append((config, folder, options))
+        on_ready("http://127.0.0.1:4321")
+
+    put_in_place(monkeypatch, serve)
+    arguments = ["-f", str(manifest), "--set", "retrieval.topK=5", "--port", "0", "--log-level", "error"]
+    assert main(["up", *arguments]) == 0
+    ((config, folder, options),) = calls
+    assert config.retrieval.top_k == 5
+    assert (config.owner.cluster, config.owner.namespace, config.owner.name) == (
+        "local",
+        "default",
+        "handbook",
+    )
+    assert folder == Path(".ragfleet/default-handbook")
+    assert options == {"host": "127.0.0.1", "port": 0, "log_level": "error", "json_logs": True}
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "http://127.0.0.1:4321" in line.split()
+
+
+def test_the_namespace_and_the_data_folder_can_be_set(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+    put_in_place(monkeypatch, lambda _, folder, **__: folders.append(folder))
+    assert main(["up", "-f", str(manifest), "--set", "metadata.namespace=team-b"]) == 0
+    assert main(["up", "-f", str(manifest), "--data", "/some/where"]) == 0
+    assert folders == [Path(".ragfleet/team-b-handbook"), Path("/some/where")]
+
+
+def test_a_service_that_cannot_start_is_one_plain_line(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def serve(*_: Any, **__: Any) -> None:
+        raise StartError("can't listen on 127.0.0.1:8080: Address already in use")
+
+    put_in_place(monkeypatch, serve)
+    assert main(["up", "-f", str(manifest)]) == 2
+    assert capsys.readouterr().err == "ragfleet: can't listen on 127.0.0.1:8080: Address already in use\n"
