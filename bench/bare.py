@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import qdrant_edge as edge
+from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 from ragfleet_runtime.ingest.prepare import prepare_text
 
-from ragfleet_api.config import ChunkingConfig, SparseConfig
+from ragfleet_api.config import SparseConfig
 from ragfleet_runtime.index.bm25 import Analyzer, document_vector, query_vector
 from ragfleet_runtime.index.engine import SPARSE, indexed_text, point_id
 
@@ -50,7 +51,7 @@ def search(engine_folder: Path, questions: Sequence[str], *, count: int, limit: 
     return result
 
 
-def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkingConfig) -> Bare:
+def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkSettings) -> Bare:
     """Parse, chunk, encode and upsert documents in a loop, in batches, flushed at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -17,8 +17,8 @@ from bench.corpus import Corpus
 from bench.load import Load, drive, post
 from bench.service import MANIFEST, Service, running
 from bench.table import Bar
-from ragfleet_api.config import ChunkingConfig
 from ragfleet_runtime.index.data_folder import ENGINE_FOLDER
+from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 
 SMALL = 1_000
 LARGE = 100_000
@@ -27,7 +27,7 @@ _TOP_K = 10
 _ENGINE_LIMIT = _TOP_K + 2  # what /search asks the engine for
 _SEARCHES = 3_000
 _QUESTIONS = 500
-_CHUNKING = ChunkingConfig(strategy="Adaptive", max_tokens=256, overlap_tokens=32)
+_CHUNKING = ChunkSettings("Adaptive", max_tokens=256, overlap_tokens=32)
 
 
 def searches(work: Path, corpus: Corpus) -> Iterator[Bar]:

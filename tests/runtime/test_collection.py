@@ -16,7 +16,7 @@ from ragfleet_runtime.index.collection import Collection, audit, open_collection
 from ragfleet_runtime.index.documents import DEFAULT_TENANT, Key, Leftover
 from ragfleet_runtime.index.engine import point_ids
 from ragfleet_runtime.index.filters import parse_filter
-from ragfleet_runtime.index.writer import EncodedDocument
+from ragfleet_runtime.index.writer import EncodedDocument, points_of
 from support.configs import make_config
 from support.documents import encoded
 
@@ -77,10 +77,10 @@ async def test_a_failed_write_leaves_the_old_version(
 ) -> None:
     await put(collection, encoded(collection.analyzer, "a", ["old harbour"]))
 
-    async def fail() -> None:
-        raise EngineError("no")
+    async def fail(_: object) -> list[Leftover]:
+        raise StorageError("no")
 
-    monkeypatch.setattr(collection.engine, "flush", fail)
+    monkeypatch.setattr(collection.store, "commit", fail)
     with pytest.raises(StorageError):
         await put(collection, encoded(collection.analyzer, "a", ["new harbour"]))
     monkeypatch.undo()
@@ -115,7 +115,6 @@ async def test_what_a_crash_left_behind_is_removed(config: RuntimeConfig, tmp_pa
         revision = "f" * 24
         await collection.store.begin([Leftover(revision, 2)])
         document = encoded(collection.analyzer, "b", ["pier one", "pier two"])
-        from ragfleet_runtime.index.writer import points_of
 
         await collection.engine.upsert(points_of([(document, revision)], 2.0))
         assert await collection.engine.count() == 3
@@ -138,12 +137,47 @@ async def test_the_audit_finds_missing_and_unknown_chunks(config: RuntimeConfig,
         await collection.engine.delete(point_ids(torn.revision, 2)[:1])
         assert await audit(collection) == [Key(DEFAULT_TENANT, "torn")]
         # Chunks that no record knows, as after a power cut that lost the record.
-        from ragfleet_runtime.index.writer import points_of
 
         lost = encoded(collection.analyzer, "lost", ["mole a", "mole b", "mole c"])
         await collection.engine.upsert(points_of([(lost, "e" * 24)], 2.0))
         assert await audit(collection) == [Key(DEFAULT_TENANT, "torn")]
         assert await collection.engine.count() == 2
+
+
+async def test_after_a_power_cut_every_chunk_is_held_against_the_records(
+    config: RuntimeConfig, tmp_path: Path
+) -> None:
+    """The engine lost a replacement: as many points as before, but of the old version."""
+    folder = tmp_path / "data"
+    async with open_collection(config, folder) as collection:
+        await put(collection, encoded(collection.analyzer, "a", ["old mole"]))
+        await put(collection, encoded(collection.analyzer, "a", ["new mole"]))
+        new = await collection.store.get(Key(DEFAULT_TENANT, "a"))
+        assert new is not None
+        await collection.engine.delete(point_ids(new.revision, 1))
+        lost = encoded(collection.analyzer, "a", ["old mole"])
+        await collection.engine.upsert(points_of([(lost, "e" * 24)], 2.0))
+        assert await audit(collection) == []  # the sums agree, and the machine is still up
+    async with open_collection(config, folder) as collection:
+        assert not await collection.flushing.may_have_lost_writes()  # closed in order
+        await collection.store.put_settings({"unsynced_since_boot": "an earlier run of the machine"})
+        assert await audit(collection) == [Key(DEFAULT_TENANT, "a")]
+        assert await collection.engine.count() == 0
+
+
+async def test_unsynced_writes_are_noted_until_they_are_synced(collection: Collection) -> None:
+    async def noted() -> bool:
+        return bool(await collection.store.get_setting("unsynced_since_boot"))
+
+    await put(collection, encoded(collection.analyzer, "a", ["sluice"]))
+    assert await noted()
+    assert not await collection.flushing.may_have_lost_writes()  # the same run of the machine
+    await collection.flushing.flush()
+    assert not await noted()
+    await collection.delete(["a"])
+    assert await noted()
+    await asyncio.wait_for(collection.maintenance.settled(), 30)
+    assert not await noted()
 
 
 async def test_drifted_weights_are_renewed_in_the_background(config: RuntimeConfig, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ragfleet_runtime.index.documents import DEFAULT_TENANT, DocumentStore, Key
 from ragfleet_runtime.index.edge import EdgeEngine
 from ragfleet_runtime.index.engine import Engine
 from ragfleet_runtime.index.filters import Condition
+from ragfleet_runtime.index.flushing import Flushing
 from ragfleet_runtime.index.lengths import MeanLength
 from ragfleet_runtime.index.maintenance import Maintenance
 from ragfleet_runtime.index.reader import EmbeddedReader, PassageReader
@@ -46,6 +47,7 @@ class Collection:
     writer: DocumentWriter
     committer: Committer
     maintenance: Maintenance
+    flushing: Flushing
 
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete documents by id; returns how many there were."""
@@ -83,9 +85,11 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
         stack.callback(reader.close)
         encode = Lane("encode", 1)
         stack.callback(encode.close)
-        writer = DocumentWriter(engine, store, lengths, encode)
+        flushing = Flushing(engine, store)
+        stack.push_async_callback(flushing.flush)
+        writer = DocumentWriter(engine, store, lengths, flushing, encode)
         await writer.recover()
-        maintenance = Maintenance(engine, store, lengths, analyzer, encode)
+        maintenance = Maintenance(engine, store, lengths, flushing, analyzer, encode)
         stack.push_async_callback(maintenance.aclose)
         committer = Committer(writer)
         stack.push_async_callback(committer.aclose)
@@ -99,17 +103,19 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
             writer=writer,
             committer=committer,
             maintenance=maintenance,
+            flushing=flushing,
         )
 
 
 async def audit(collection: Collection) -> list[Key]:
     """Hold the engine against the records, after a start; returns documents whose chunks are missing.
 
-    The sums tell at once when all is well, as it is after any crash of the process. They can differ after a
-    power cut or damage to the disk: then every point is looked at, and those of no record are removed.
+    The sums tell at once when all is well, as it is after any crash of the process. After a power cut or
+    damage to the disk, every point is looked at, and those of no record are removed.
     """
     totals = await collection.store.totals()
-    if await collection.engine.count() == totals.chunks:
+    lost = await collection.flushing.may_have_lost_writes()
+    if not lost and await collection.engine.count() == totals.chunks:
         return []
     found = await _remove_unknown_points(collection)
     damaged: list[Key] = []

@@ -3,13 +3,15 @@
 Commit protocol. Every version of a document gets a revision of its own, and its chunks carry it.
 
 1. ``begin`` notes the revision as pending.
-2. The chunks are written to the engine, and flushed.
+2. The chunks are written to the engine.
 3. ``commit`` replaces the document's record in one transaction: from here the new revision is the
    document, and the old one is garbage.
 4. The garbage's chunks are deleted, then ``forget`` drops the note.
 
 A search asks the store which revisions are current and passes over the chunks of all others, so it sees
 the old version or the new one, whole. After a crash, ``leftovers`` lists what steps 1 to 4 left unfinished.
+Records and originals are durable with the commit; the engine's files are derived from them, and repaired from
+them where a power cut took what wasn't synced (see ``index.flushing``).
 """
 
 from __future__ import annotations

@@ -78,7 +78,6 @@ class MeanLength:
             encoded += len(page)
             if after is None:
                 break
-        await engine.flush()
         await self._store.put_settings({_ENCODING: "finished"})
         self._unfinished = False
         return encoded

@@ -11,6 +11,7 @@ from ragfleet_runtime.errors import StorageError
 from ragfleet_runtime.index.bm25 import Analyzer
 from ragfleet_runtime.index.documents import DocumentStore
 from ragfleet_runtime.index.engine import Engine
+from ragfleet_runtime.index.flushing import Flushing
 from ragfleet_runtime.index.lengths import MeanLength
 from ragfleet_runtime.lanes import Lane
 
@@ -24,11 +25,18 @@ class Maintenance:
     """One task that wakes after writes, waits until they pause, and puts the index in order."""
 
     def __init__(
-        self, engine: Engine, store: DocumentStore, lengths: MeanLength, analyzer: Analyzer, encode: Lane
+        self,
+        engine: Engine,
+        store: DocumentStore,
+        lengths: MeanLength,
+        flushing: Flushing,
+        analyzer: Analyzer,
+        encode: Lane,
     ) -> None:
         self._engine = engine
         self._store = store
         self._lengths = lengths
+        self._flushing = flushing
         self._analyzer = analyzer
         self._encode = encode
         self._changed = asyncio.Event()
@@ -59,8 +67,8 @@ class Maintenance:
     async def _run(self) -> None:
         while True:
             await self._changed.wait()
-            await self._until_quiet()
             try:
+                await self._until_quiet()
                 await self._put_in_order()
             except StorageError as error:
                 log.warning("index maintenance failed and will be tried again", error=str(error))
@@ -79,11 +87,14 @@ class Maintenance:
             except TimeoutError:
                 return
             await asyncio.sleep(_QUIET_SECONDS)
+            await self._flushing.flush()
             if await self._lengths.needs_encoding():
                 return
 
     async def _put_in_order(self) -> None:
         if await self._lengths.needs_encoding():
+            await self._flushing.expect_writes()
             chunks = await self._lengths.encode_again(self._engine, self._analyzer, self._encode)
             log.info("weights renewed for the mean length of chunks", chunks=chunks)
         await self._engine.optimize()
+        await self._flushing.flush()

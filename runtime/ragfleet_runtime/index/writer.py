@@ -15,6 +15,7 @@ from ragfleet_runtime.errors import StorageError
 from ragfleet_runtime.index.bm25 import TermCounts, document_vector
 from ragfleet_runtime.index.documents import Document, DocumentStore, Key, Leftover
 from ragfleet_runtime.index.engine import Engine, Passage, Point, point_ids
+from ragfleet_runtime.index.flushing import Flushing
 from ragfleet_runtime.index.lengths import MeanLength
 from ragfleet_runtime.lanes import Lane
 
@@ -60,14 +61,17 @@ def new_revision() -> str:
 class DocumentWriter:
     """Writes and deletes documents, whole or not at all."""
 
-    def __init__(self, engine: Engine, store: DocumentStore, lengths: MeanLength, encode: Lane) -> None:
+    def __init__(
+        self, engine: Engine, store: DocumentStore, lengths: MeanLength, flushing: Flushing, encode: Lane
+    ) -> None:
         self._engine = engine
+        self._flushing = flushing
         self._store = store
         self._lengths = lengths
         self._encode = encode
 
     async def write(self, documents: Sequence[EncodedDocument]) -> None:
-        """Write a batch; when this returns it is durable and visible.
+        """Write a batch; on return its records and originals are durable, and it is visible.
 
         Raises StorageError, and then nothing of the batch is visible.
         """
@@ -77,9 +81,9 @@ class DocumentWriter:
         await self._store.begin(begun)
         try:
             points = await self._encode.run(points_of, written, mean)
+            await self._flushing.expect_writes()
             for batch in _batches(points, _UPSERT_BATCH):
                 await self._engine.upsert(batch)
-            await self._engine.flush()
             now = datetime.now(UTC)
             replaced = await self._store.commit([_record(document, rev, now) for document, rev in written])
         except StorageError:
@@ -89,6 +93,7 @@ class DocumentWriter:
 
     async def delete(self, keys: Sequence[Key]) -> int:
         """Delete documents; returns how many there were."""
+        await self._flushing.expect_writes()
         removed = await self._store.delete(keys)
         await self._discard(removed)
         return len(removed)

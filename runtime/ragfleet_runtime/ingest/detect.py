@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 
 from ragfleet_runtime.ingest.decode import has_byte_order_mark
 from ragfleet_runtime.ingest.filetypes import (
@@ -28,7 +27,8 @@ _CONTROL = bytes(byte for byte in range(32) if byte not in b"\b\t\n\v\f\r\x1b")
 _MOST_CONTROL = 0.01
 _SAMPLE_BYTES = 64 * 1024
 _HTML_START = re.compile(
-    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+    rb"\s*+(?:(?:<!--(?:(?!-->).)*+-->|<\?[^>]*+>)\s*+)*+<(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -68,6 +68,8 @@ def _by_magic(data: bytes, name: str | None) -> str | None:
 
 
 def _zip_type(data: bytes, name: str | None) -> str:
+    import zipfile  # noqa: PLC0415, slow to import, and few files need it
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())

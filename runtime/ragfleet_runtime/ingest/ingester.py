@@ -126,11 +126,13 @@ class Ingester:
         waiting: list[tuple[_Job, int, asyncio.Future[None]]] = []
         try:
             for batch, task in zip(batches, tasks, strict=True):
+                ready: list[tuple[_Job, Prepared]] = []
                 for job, made in zip(batch, await task, strict=True):
                     if isinstance(made, str):
                         outcomes[job.place] = Outcome(job.key.id, 0, "failed", made)
-                        continue
-                    encoded = await self._encode(job, made)
+                    else:
+                        ready.append((job, made))
+                for (job, _), encoded in zip(ready, await self._encode(ready), strict=True):
                     done = await self._collection.committer.submit(encoded)
                     waiting.append((job, len(encoded.chunks), done))
         finally:
@@ -163,19 +165,25 @@ class Ingester:
         # A text that crashes or hangs the worker must not take its neighbours with it.
         return [made for job in batch for made in await self._prepare([job])]
 
-    async def _encode(self, job: _Job, prepared: Prepared) -> EncodedDocument:
-        document = job.document
-        given = document.title if isinstance(document, TextDocument) else None
+    async def _encode(self, ready: Sequence[tuple[_Job, Prepared]]) -> list[EncodedDocument]:
+        analyzer, recipe = self._collection.analyzer, self.recipe
         return await self._collection.encode.run(
-            _encode,
-            self._collection.analyzer,
-            prepared,
-            job.key,
-            job.content_hash,
-            self.recipe,
-            given or prepared.parsed.title,
-            {**prepared.parsed.metadata, **document.metadata},
+            lambda: [_encoded_job(analyzer, recipe, job, prepared) for job, prepared in ready]
         )
+
+
+def _encoded_job(analyzer: Analyzer, recipe: str, job: _Job, prepared: Prepared) -> EncodedDocument:
+    document = job.document
+    given = document.title if isinstance(document, TextDocument) else None
+    return _encode(
+        analyzer,
+        prepared,
+        job.key,
+        job.content_hash,
+        recipe,
+        given or prepared.parsed.title,
+        {**prepared.parsed.metadata, **document.metadata},
+    )
 
 
 def _jobs(documents: Sequence[Submitted]) -> list[_Job]:

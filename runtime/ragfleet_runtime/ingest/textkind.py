@@ -16,7 +16,7 @@ _TITLE_CHARACTERS = 120
 
 _LINK = re.compile(r"\[[^\[\]\n]{1,200}\]\((?:https?://|[./#\w])[^()\s]{0,500}\)")
 _CLOSED_FENCE = re.compile(r"([`~])\1\1[^\n]*\n.*\n[ \t]*\1{3,}\Z", re.DOTALL)
-_TABLE_HEAD = re.compile(r"[^\n]*+\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[ \t:|-]*(?:\n|\Z)")
+_TABLE_HEAD = re.compile(r"[^\n]*+\n[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[ \t\r:|-]*(?:\n|\Z)")
 
 
 def detect_text_kind(text: str) -> Kind:

@@ -36,7 +36,7 @@ class BlockKind(Enum):
 
 @dataclass(slots=True)
 class Block:
-    """``text[start:end]``, whole lines without the whitespace around them. A heading has a level and a title."""
+    """``text[start:end]``, whole lines without whitespace at the ends. Headings have a level and a title."""
 
     kind: BlockKind
     start: int

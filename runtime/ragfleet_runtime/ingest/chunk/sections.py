@@ -15,6 +15,7 @@ from ragfleet_runtime.ingest.model import Chunk
 _BLANK_LINE = re.compile(r"\n[^\S\n]*+\n")
 _TITLE_END = re.compile(r"[.:](?=\s)")
 _TITLE_CHARACTERS = 100
+_CLOSE_TITLE_CHARACTERS = 60  # of a title right above its text
 _TITLE_WORDS = 12
 _RUN_IN_TITLE_WORDS = 6
 
@@ -54,12 +55,23 @@ def _title(text: str, label: Label, end: int) -> tuple[str, int]:
     if stop is not None:
         title, most_words = rest[: stop.start()], _RUN_IN_TITLE_WORDS
         title_end = label.rest + stop.end()
-    elif len(rest) <= _TITLE_CHARACTERS and not rest.endswith((".", ";", ",")):
+    elif _is_title(rest, text[line_end + 1 : min(end, line_end + 2)]):
         title, most_words = rest.rstrip(":"), _TITLE_WORDS
         title_end = label.rest + len(rest)
     else:
         return "", label.rest
     return (title, title_end) if len(title.split()) <= most_words else ("", label.rest)
+
+
+def _is_title(line: str, following: str) -> bool:
+    """Whether a line is a title; ``following`` is the first character of the next line, or "" for none.
+
+    The first of several lines of a paragraph is no title, though it ends like one.
+    """
+    if len(line) > _TITLE_CHARACTERS or line.endswith((".", ";", ",")):
+        return False
+    stands_alone = not following or following.isspace()
+    return stands_alone or (len(line) <= _CLOSE_TITLE_CHARACTERS and not following.islower())
 
 
 def _paragraphs(text: str, start: int, end: int) -> list[Block]:

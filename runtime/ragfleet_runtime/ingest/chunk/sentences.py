@@ -25,9 +25,11 @@ _LINE_BREAK = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 
+_MARK = re.compile(r"\s*(?:[-*+•]|\(?\d{1,3}[.)])[^\S\n]+")
+
 
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Span]:
-    """Spans of the sentences in ``text[start:end]``, in characters of ``text``, without whitespace at their ends.
+    """The sentences in ``text[start:end]``: spans of ``text`` in characters, without the whitespace around.
 
     Blank lines, list items, table rows and headings end a sentence whatever its punctuation. A sentence of
     more than 2,048 characters comes in parts.
@@ -48,6 +50,19 @@ def _line_breaks(text: str, start: int, end: int) -> Iterator[int]:
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
+    """The sentences of a paragraph; its number or bullet belongs to the first."""
+    mark = _MARK.match(text, start, end)
+    if mark is None:
+        yield from _segments(text, start, end)
+        return
+    first, *others = list(_segments(text, mark.end(), end)) or [(start, mark.end())]
+    begin = trimmed(text, start, first[1])
+    if begin is not None:
+        yield begin
+    yield from others
+
+
+def _segments(text: str, start: int, end: int) -> Iterator[Span]:
     while start < end:
         window = text[start : start + _WINDOW] if end - start > _WINDOW else text[start:end]
         bounds = [(b["start_index"], b["end_index"]) for b in get_sentence_boundaries("en", window)]

@@ -17,7 +17,8 @@ _SAMPLE_ROWS = 50
 def parse_csv(text: str, delimiter: str | None = None) -> Parsed:
     """A table, one line a row: ``Header: value; Header: value``. Without a delimiter, it is found out.
 
-    The first row is the header if its cells are distinct, not empty and no figures; else columns are numbered.
+    The first row is the header if its cells are distinct, not empty and no figures; else columns are
+    numbered.
     """
     # The reader's limit is for the whole process, and 131,072 characters unless set.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))

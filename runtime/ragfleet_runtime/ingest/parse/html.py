@@ -15,59 +15,21 @@ from ragfleet_runtime.ingest.parse.html_table import table_lines
 from ragfleet_runtime.ingest.parse.markdown_writer import MarkdownWriter
 from ragfleet_runtime.ingest.parse.rows import one_line
 
-_DROPPED = frozenset(
-    ("audio", "button", "canvas", "embed", "head", "iframe", "input", "map", "nav", "noscript", "object")
-    + ("script", "select", "style", "svg", "template", "textarea", "video")
-)
+# fmt: off
+_DROPPED = frozenset((
+    "audio", "button", "canvas", "embed", "head", "iframe", "input", "map", "nav", "noscript", "object",
+    "script", "select", "style", "svg", "template", "textarea", "video",
+))
+_BLOCKS = frozenset((
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
+    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr",
+    "html", "legend", "li", "main", "menu", "ol", "p", "section", "summary", "table", "tbody", "td", "tfoot",
+    "th", "thead", "tr", "ul",
+))
+# fmt: on
 _DROPPED_ROLES = frozenset(("navigation", "search", "banner", "contentinfo", "menu", "menubar"))
 _CONTENT = frozenset(("article", "main", "section"))
 _FURNITURE = frozenset(("header", "footer", "aside"))  # of the page, unless they stand in its content
-_BLOCKS = frozenset(
-    (
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-    )
-    + (
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "legend",
-    )
-    + (
-        "li",
-        "main",
-        "menu",
-        "ol",
-        "p",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-    )
-    + ("ul",)
-)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _ITEMS = ("li", "dd")
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)

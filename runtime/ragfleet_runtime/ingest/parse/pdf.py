@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterator
 from typing import Any
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
@@ -12,6 +10,7 @@ from pypdfium2 import raw
 from ragfleet_runtime.ingest.chunk.labels import are_legal, labels
 from ragfleet_runtime.ingest.model import Kind, Parsed, ParseError
 from ragfleet_runtime.ingest.parse.dates import utc_from_pdf
+from ragfleet_runtime.ingest.parse.pdf_lines import page_lines
 from ragfleet_runtime.ingest.parse.reflow import Line, paragraphs
 
 _EOF_WITHIN = 1024  # bytes at the end in which %%EOF stands (ISO 32000-1, annex H.3, note 18)
@@ -26,7 +25,7 @@ def parse_pdf(data: bytes) -> Parsed:
         raise ParseError(_DAMAGED)
     try:
         with pdfium.PdfDocument(data) as document:
-            pages = [list(_lines(document, number)) for number in range(len(document))]
+            pages = [_lines(document, number) for number in range(len(document))]
             information = document.get_metadata_dict()
     except pdfium.PdfiumError as error:
         raise ParseError(_reason(error)) from None
@@ -49,44 +48,14 @@ def _reason(error: Exception) -> str:
     return _DAMAGED
 
 
-def _lines(document: Any, number: int) -> Iterator[Line]:
-    """The lines of a page, in the order of the document's content."""
+def _lines(document: Any, number: int) -> list[Line]:
     page = document[number]
     text_page = page.get_textpage()
     try:
-        text = text_page.get_text_range()
-        start = 0
-        for line in text.split("\n"):
-            end = start + len(line)
-            if line.strip():
-                yield _located(text_page, line, start)
-            start = end + 1
+        return list(page_lines(text_page))
     finally:
         text_page.close()
         page.close()
-
-
-def _located(text_page: Any, line: str, start: int) -> Line:
-    body = line.strip()
-    first = start + line.index(body[0])
-    left, bottom, _, top = _box(text_page, first)
-    _, _, right, _ = _box(text_page, first + len(body) - 1)
-    return Line(body, left, right, _baseline(text_page, first), top - bottom)
-
-
-def _box(text_page: Any, index: int) -> tuple[float, float, float, float]:
-    """Left, bottom, right and top of a character, as high as its font, in points."""
-    rectangle = raw.FS_RECTF()
-    raw.FPDFText_GetLooseCharBox(
-        text_page, raw.FPDFText_GetCharIndexFromTextIndex(text_page, index), rectangle
-    )
-    return rectangle.left, rectangle.bottom, rectangle.right, rectangle.top
-
-
-def _baseline(text_page: Any, index: int) -> float:
-    x, y = ctypes.c_double(), ctypes.c_double()
-    raw.FPDFText_GetCharOrigin(text_page, raw.FPDFText_GetCharIndexFromTextIndex(text_page, index), x, y)
-    return y.value
 
 
 def _title(title: str) -> str | None:

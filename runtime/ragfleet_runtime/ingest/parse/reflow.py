@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -18,6 +19,7 @@ _PAGE_NUMBER = re.compile(r"\W*(?:page\s+)?\d{1,5}(?:\s*(?:of|/)\s*\d{1,5})?\W*\
 
 # PDFium's marks for a hyphen at the end of a line.
 _HYPHEN = "[\ufffe\x02]"
+_CONTINUED = ",-\ufffe\x02"
 _BROKEN_WORD = re.compile(rf"(\w+){_HYPHEN}(\w+)")
 _LEFT_HYPHEN = re.compile(_HYPHEN)
 _COMPOUND = re.compile(r"\w+-\w+")
@@ -25,33 +27,42 @@ _COMPOUND = re.compile(r"\w+-\w+")
 _SAME_ROW = 0.3  # of the font's height
 _WIDE_LEADING = 1.4  # of the page's usual leading
 _USUAL_FROM = 3  # distances: fewer make no habit
-_WIDEST_LEADING = 2.0  # of the font's height, on pages too short for a usual leading
+_WIDEST_LEADING = 1.7  # of the font's height, on pages too short for a usual leading
 _OTHER_SIZE = 0.15  # difference in height, as a share of the larger
 _INDENT = 0.6  # of the font's height
-_SHORT_LINE = 0.15  # missing at its end, as a share of the longest line
+_WIDER_ONE_IN = 10
+_SHORT_LINE = 0.15  # missing at its end, as a share of the width
+_HEADING_LINE = 0.5
 
 
 class Line(NamedTuple):
-    """A line of a page; places in points from the page's lower left corner, height that of its font."""
+    """A line of a page; places in points from the page's lower left corner, height that of its font.
+
+    last_baseline: that of its last character, which stands lower where a broken word joins two lines.
+    is_row: the text is the cells of a table's row.
+    """
 
     text: str
     left: float
     right: float
     baseline: float
+    last_baseline: float
     height: float
+    is_row: bool = False
 
 
 def paragraphs(pages: Sequence[Sequence[Line]]) -> str:
     """The text of pages, each paragraph on one line, with a blank line between them.
 
-    A paragraph ends at a wider gap, another font size, a list item, and, after the end of a sentence, at an
-    indent or a short line. Words hyphenated at line ends are made whole; page numbers are left out.
+    A paragraph ends at a wider gap, another font size, a list item or a table's row; after the end of a
+    sentence at an indent or a short line; and after a line so short that it can only be a heading. Words
+    hyphenated at line ends are made whole; page numbers are left out.
     """
     parts: list[str] = []
     for page in pages:
         first, *others = _page_paragraphs(_without_page_numbers(page)) or [""]
         if parts and first and _goes_on(parts[-1], first):
-            parts[-1] = f"{parts[-1]} {first}"
+            parts[-1] = _joined(parts[-1], first)
         elif first:
             parts.append(first)
         parts += others
@@ -61,45 +72,77 @@ def paragraphs(pages: Sequence[Sequence[Line]]) -> str:
 def _page_paragraphs(lines: Sequence[Line]) -> list[str]:
     if not lines:
         return []
-    measures = _measures(lines)
+    leading = _usual_leading(lines)
+    right_edges = _right_edges(lines)
     collected = [[lines[0].text]]
     for before, line in pairwise(lines):
-        if _begins_paragraph(before, line, *measures):
+        if _begins_paragraph(before, line, leading, right_edges[_column(before)]):
             collected.append([line.text])
         else:
             collected[-1].append(line.text)
     return [" ".join(texts) for texts in collected]
 
 
-def _measures(lines: Sequence[Line]) -> tuple[float, float]:
-    """Usual distance between the page's baselines (0 if unknown), and the right end of its widest line."""
-    steps = [one.baseline - other.baseline for one, other in pairwise(lines)]
+def _usual_leading(lines: Sequence[Line]) -> float:
+    """The usual distance between the page's baselines, or 0 where there are too few to tell."""
+    steps = [one.last_baseline - other.baseline for one, other in pairwise(lines)]
     usual = [step for step, line in zip(steps, lines, strict=False) if 0 < step < 3 * line.height]
-    right_edge = max(line.right for line in lines)
-    return (median(usual) if len(usual) >= _USUAL_FROM else 0.0), right_edge
+    return median(usual) if len(usual) >= _USUAL_FROM else 0.0
+
+
+def _right_edges(lines: Sequence[Line]) -> dict[int, float]:
+    """Where the lines of each column end at the right, but for a few wider ones such as a page's title."""
+    ends = defaultdict[int, list[float]](list)
+    for line in lines:
+        ends[_column(line)].append(line.right)
+    return {column: sorted(rights)[-1 - len(rights) // _WIDER_ONE_IN] for column, rights in ends.items()}
+
+
+def _column(line: Line) -> int:
+    """Lines that begin within the same inch of the page's width are in one column."""
+    return int(line.left // 72)
 
 
 def _begins_paragraph(before: Line, line: Line, leading: float, right_edge: float) -> bool:
-    step = before.baseline - line.baseline
-    height = max(before.height, line.height)
-    if abs(step) < _SAME_ROW * height:
+    if abs(before.last_baseline - line.baseline) < _SAME_ROW * max(before.height, line.height):
         return False
-    if _STARTER.match(line.text):
-        return True
-    if abs(before.height - line.height) > _OTHER_SIZE * height:
-        return True
-    if step > (_WIDE_LEADING * leading if leading else _WIDEST_LEADING * height):
-        return True
+    return (
+        before.is_row
+        or line.is_row
+        or _STARTER.match(line.text) is not None
+        or _is_set_apart(before, line, leading)
+        or _ends_paragraph(before, line, right_edge)
+    )
+
+
+def _is_set_apart(before: Line, line: Line, leading: float) -> bool:
+    """Whether a line's size or its distance set it apart from the line before it."""
+    height = max(before.height, line.height)
+    step = before.last_baseline - line.baseline
     if step < 0:  # the next column
         return not _goes_on(before.text, line.text)
-    is_short = before.right < right_edge - _SHORT_LINE * (right_edge - before.left)
-    is_indented = line.left > before.left + _INDENT * height
-    return (is_short or is_indented) and _SENTENCE_END.search(before.text) is not None
+    widest = _WIDE_LEADING * leading if leading else _WIDEST_LEADING * height
+    return step > widest or abs(before.height - line.height) > _OTHER_SIZE * height
+
+
+def _ends_paragraph(before: Line, line: Line, right_edge: float) -> bool:
+    """Whether a line ends its paragraph by its own length, its words, and the next line's indent."""
+    missing = (right_edge - before.right) / max(right_edge - before.left, before.height)
+    if missing > _HEADING_LINE and line.text[0].isupper() and before.text[-1] not in _CONTINUED:
+        return True
+    is_indented = line.left > before.left + _INDENT * before.height
+    return (missing > _SHORT_LINE or is_indented) and _SENTENCE_END.search(before.text[-8:]) is not None
 
 
 def _goes_on(before: str, text: str) -> bool:
     """Whether a text is the rest of a sentence in a column or on a page before it."""
-    return _SENTENCE_END.search(before[-8:]) is None and (text[0].islower() or before[-1] in ",-\ufffe\x02")
+    return _SENTENCE_END.search(before[-8:]) is None and (text[0].islower() or before[-1] in _CONTINUED)
+
+
+def _joined(before: str, text: str) -> str:
+    if before[-1] == "-" and text[0].islower():
+        return f"{before[:-1]}\ufffe{text}"
+    return f"{before} {text}"
 
 
 def _without_page_numbers(lines: Sequence[Line]) -> Sequence[Line]:

@@ -1,0 +1,54 @@
+"""When the engine's files are synced to the disk, and how a start knows whether they were.
+
+Records and originals are synced with every commit. The engine's files are derived from them and synced from
+time to time: what was written survives the end of the process in any case. Should the machine go down before
+a sync, the next start must hold every chunk against the records.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ragfleet_runtime.index.documents import DocumentStore
+from ragfleet_runtime.index.engine import Engine
+
+_UNSYNCED = "unsynced_since_boot"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_UNKNOWN = "unknown"
+
+
+def boot_id() -> str:
+    """The identity of the machine's current run; "unknown" where the system doesn't tell."""
+    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else _UNKNOWN
+
+
+class Flushing:
+    """Keeps a note, in the store, of engine writes that aren't synced yet."""
+
+    def __init__(self, engine: Engine, store: DocumentStore) -> None:
+        self._engine = engine
+        self._store = store
+        self._noted = False
+        self._writes = 0
+
+    async def expect_writes(self) -> None:
+        """Note, before writing to the engine, that its files are ahead of the disk."""
+        self._writes += 1
+        if not self._noted:
+            self._noted = True
+            await self._store.put_settings({_UNSYNCED: boot_id()})
+
+    async def flush(self) -> None:
+        """Sync the engine's files; the note goes unless something was written meanwhile."""
+        if not self._noted:
+            return
+        before = self._writes
+        await self._engine.flush()
+        if self._writes == before:
+            self._noted = False  # first: a write that comes now makes its note after this one is dropped
+            await self._store.put_settings({_UNSYNCED: ""})
+
+    async def may_have_lost_writes(self) -> bool:
+        """Whether the machine may have gone down, before this start, with writes that weren't synced."""
+        noted = await self._store.get_setting(_UNSYNCED)
+        return bool(noted) and (noted == _UNKNOWN or noted != boot_id())
