@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-QUESTION = "How long are deleted objects kept?"
+QUESTION = "How do I rotate an API key?"
 
 
 def main() -> int:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
-from ragfleet_runtime.generate.evidence import Sentence, sentences
+from ragfleet_runtime.generate.evidence import Sentence, continuation, sentences
 from ragfleet_runtime.generate.model import Answer, Citation, Source
 from ragfleet_runtime.index.bm25 import Analyzer
 from ragfleet_runtime.index.engine import Engine
 
 MODEL = "extractive"
 
-_RELEVANT = 0.5  # share of the question's weight that the evidence must cover
+_RELEVANT = 0.45  # share of the question's weight that the evidence must cover
 _WORTH_ADDING = 0.35  # a further sentence's own new evidence, as a share of the first one's
 _KNOWN = 0.3  # what a term counts for once the answer has it
 _LOWER_RANK = 0.03
+_NUMBER_ASKED = 1.3  # what a sentence with a number gains where a number is asked for
+_ASKS_NUMBER = re.compile(
+    r"\b(?:how (?:many|much|long|often|far|old|fast|quickly|large|big|high|soon|late)|when|what (?:time|port|year|date|"
+    r"size|percentage|share|number)|at what|which (?:port|year|version)|(?:mini|maxi)mum|limit|most|least|largest|"
+    r"smallest|longest|shortest|lifetime|cost|price)\b",
+    re.IGNORECASE,
+)
 
 
 class ExtractiveGenerator:
@@ -34,10 +42,13 @@ class ExtractiveGenerator:
             return self._nothing_found(0.0)
         terms = frozenset(weights)
         candidates = [s for source in sources for s in sentences(source, terms, self._analyzer)]
-        chosen = choose(candidates, weights, self._max_sentences)
+        asks_number = _ASKS_NUMBER.search(question) is not None
+        chosen = choose(candidates, weights, self._max_sentences, asks_number=asks_number)
         covered = coverage(chosen, weights)
         if covered < _RELEVANT:
             return self._nothing_found(covered)
+        if len(chosen) < self._max_sentences and (rest := continuation(chosen[0])) is not None:
+            chosen = [*chosen, rest] if not any(_overlap(rest, one) for one in chosen) else chosen
         text, citations = quote(chosen)
         return Answer(text, citations, round(covered, 3), MODEL)
 
@@ -52,18 +63,25 @@ class ExtractiveGenerator:
         return Answer(self._no_answer, (), round(0.1 * covered, 3), MODEL)
 
 
-def choose(candidates: Sequence[Sentence], weights: Mapping[int, float], most: int) -> list[Sentence]:
+def choose(
+    candidates: Sequence[Sentence], weights: Mapping[int, float], most: int, *, asks_number: bool
+) -> list[Sentence]:
     """The sentences to quote, best first: each adds what those before it don't say."""
+
+    def gain(sentence: Sentence) -> float:
+        wanted = _NUMBER_ASKED if asks_number and sentence.has_number else 1.0
+        return wanted * _gain(sentence, weights, known)
+
     rest = list(candidates)
     chosen: list[Sentence] = []
     known: set[int] = set()
     first = 0.0
     while rest and len(chosen) < most:
-        best = max(rest, key=lambda sentence: _gain(sentence, weights, known))
-        gain = _gain(best, weights, known)
-        if gain <= 0 or (chosen and gain < _WORTH_ADDING * first):
+        best = max(rest, key=gain)
+        gained = gain(best)
+        if gained <= 0 or (chosen and gained < _WORTH_ADDING * first):
             break
-        first = first or gain
+        first = first or gained
         chosen.append(best)
         known |= best.terms
         rest = [sentence for sentence in rest if not _overlap(sentence, best)]

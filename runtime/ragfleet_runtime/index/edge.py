@@ -229,6 +229,7 @@ def _payload(passage: Passage) -> dict[str, Any]:
         "start": passage.start,
         "end": passage.end,
         "text": passage.text,
+        "kind": passage.kind,
     }
     if passage.title:
         payload["title"] = passage.title
@@ -250,6 +251,7 @@ def _passage(payload: Mapping[str, Any]) -> Passage:
         start=payload["start"],
         end=payload["end"],
         text=payload["text"],
+        kind=payload["kind"],
         title=payload.get("title"),
         headings=tuple(payload.get("headings", ())),
         metadata=payload.get("metadata", {}),

@@ -27,6 +27,7 @@ class Passage(NamedTuple):
     start: int
     end: int
     text: str
+    kind: str
     title: str | None = None
     headings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = MappingProxyType({})

@@ -132,6 +132,7 @@ def points_of(documents: Sequence[tuple[EncodedDocument, str]], mean_length: flo
                 start=chunk.start,
                 end=chunk.end,
                 text=document.text[chunk.start : chunk.end],
+                kind=document.kind,
                 title=document.title,
                 headings=chunk.headings,
                 metadata=document.metadata,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragfleet_api.config import SparseConfig
-from ragfleet_runtime.generate.evidence import IN_HEADINGS, IN_PASSAGE, sentences
+from ragfleet_runtime.generate.evidence import BESIDE, IN_HEADINGS, IN_PASSAGE, sentences
 from ragfleet_runtime.generate.extractive import ExtractiveGenerator, choose, coverage, quote
 from ragfleet_runtime.generate.model import Source
 from ragfleet_runtime.index.bm25 import Analyzer
@@ -30,9 +30,15 @@ class FixedEngine:
 
 
 def source(
-    text: str, n: int = 1, *, document: str = "d", title: str | None = None, headings: tuple[str, ...] = ()
+    text: str,
+    n: int = 1,
+    *,
+    document: str = "d",
+    title: str | None = None,
+    headings: tuple[str, ...] = (),
+    kind: str = "prose",
 ) -> Source:
-    return Source(n, Passage("t", document, "r", 0, 0, len(text), text, title, headings), 1.0)
+    return Source(n, Passage("t", document, "r", 0, 0, len(text), text, kind, title, headings), 1.0)
 
 
 def term(word: str) -> int:
@@ -123,12 +129,45 @@ def test_markers_headings_and_fences_are_not_quoted() -> None:
 
 
 def test_support_is_graded() -> None:
-    made = source("Wings lift. Tails steer.", title="Rudders")
-    question = frozenset({term("wings"), term("tails"), term("rudders"), term("engines")})
+    made = source("Wings lift. Tails steer. Crews rest. Engines run.", title="Rudders")
+    question = frozenset({term(word) for word in ("wings", "tails", "rudders", "engines", "floats")})
     first = sentences(made, question, ANALYZER)[0]
-    assert first.support == {term("wings"): 1.0, term("tails"): IN_PASSAGE, term("rudders"): IN_HEADINGS}
+    assert first.support == {
+        term("wings"): 1.0,
+        term("tails"): BESIDE,
+        term("rudders"): IN_HEADINGS,
+        term("engines"): IN_PASSAGE,
+    }
     weights = dict.fromkeys(question, 1.0)
-    assert coverage([first], weights) == pytest.approx((1.0 + IN_PASSAGE + IN_HEADINGS) / 4)
+    assert coverage([first], weights) == pytest.approx((1.0 + BESIDE + IN_HEADINGS + IN_PASSAGE) / 5)
+
+
+async def test_a_number_is_preferred_where_one_is_asked_for() -> None:
+    text = "Backups of the base are kept safe. Backups are kept for seven days."
+    answer, _ = await ask("How long are backups kept?", source(text), most=1, backups=3.0, kept=3.0, long=1.0)
+    assert answer == "Backups are kept for seven days. [1]"
+    answer, _ = await ask(
+        "Are backups of the base kept?", source(text), most=1, backups=3.0, kept=3.0, base=1.0
+    )
+    assert answer == "Backups of the base are kept safe. [1]"
+
+
+async def test_the_best_sentence_brings_what_goes_on_from_it() -> None:
+    text = "The invitation is for one node. It expires after an hour.\n\nAnother paragraph."
+    answer, _ = await ask("invitation node", source(text), invitation=4.0, node=3.0)
+    assert answer == "The invitation is for one node. [1] It expires after an hour. [1]"
+
+
+def test_rows_of_a_table_are_quoted_whole() -> None:
+    text = "code: E1; cause: No. Never.; remedy: Wait.\ncode: E2; cause: Yes.; remedy: Go."
+    found = sentences(source(text, kind="table"), frozenset({term("remedy")}), ANALYZER)
+    assert [sentence.text for sentence in found] == text.split("\n")
+
+
+def test_a_heading_in_plain_text_brings_what_it_heads() -> None:
+    text = "3. Planned maintenance\n\nWork is done on Sundays.\n\nOther matters."
+    found = sentences(source(text), frozenset({term("maintenance")}), ANALYZER)
+    assert found[0].text == "3. Planned maintenance\n\nWork is done on Sundays."
 
 
 words = st.sampled_from(
@@ -150,7 +189,7 @@ def test_whatever_the_text_each_statement_is_verbatim_and_no_marker_dangles(
     sources = [source(text, n, document=str(n)) for n, text in enumerate(made, start=1)]
     weights = {term(word): 1.0 for word in asked}
     candidates = [s for one in sources for s in sentences(one, frozenset(weights), ANALYZER)]
-    chosen = choose(candidates, weights, 5)
+    chosen = choose(candidates, weights, 5, asks_number=False)
     text, citations = quote(chosen)
     assert len(citations) == len(chosen)
     for citation in citations:

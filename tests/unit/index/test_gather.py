@@ -11,7 +11,7 @@ from ragfleet_runtime.index.gather import Gathering, rank
 
 
 def hit(document: str, score: float, number: int = 0, revision: str = "new") -> Hit:
-    return Hit(Passage("t", document, revision, number, 0, 1, "x"), score)
+    return Hit(Passage("t", document, revision, number, 0, 1, "x", "prose"), score)
 
 
 def none_pending(_: Set[str]) -> Set[str]:
