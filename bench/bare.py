@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import qdrant_edge as edge
-from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
-from ragfleet_runtime.ingest.prepare import prepare_text
 
 from ragfleet_api.config import SparseConfig
 from ragfleet_runtime.index.bm25 import Analyzer, document_vector, query_vector
 from ragfleet_runtime.index.engine import SPARSE, indexed_text, point_id
+from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
+from ragfleet_runtime.ingest.prepare import prepare_text
 
 _BATCH = 256
 
@@ -32,7 +32,7 @@ def search(engine_folder: Path, questions: Sequence[str], *, count: int, limit: 
     """Ask the engine in a loop what ``/search`` asks it: the same vectors, limit and payload."""
     analyzer = Analyzer(SparseConfig(language="English"))
     queries = [query_vector(analyzer.counts(question)) for question in questions]
-    shard = edge.EdgeShard.load(str(engine_folder), edge.EdgeConfig(max_search_threads=1))
+    shard = edge.EdgeShard.load(str(engine_folder), _config())
     requests = [
         edge.QueryRequest(
             limit=limit,
@@ -55,10 +55,7 @@ def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkSet
     """Parse, chunk, encode and upsert documents in a loop, in batches, flushed at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
-    shard = edge.EdgeShard.create(
-        str(folder), edge.EdgeConfig(vectors={}, sparse_vectors=sparse, max_search_threads=1)
-    )
+    shard = edge.EdgeShard.create(str(folder), _config())
     analyzer = Analyzer(SparseConfig(language="English"))
     cpu, wall = time.process_time(), time.perf_counter()
     points: list[edge.Point] = []
@@ -80,3 +77,8 @@ def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkSet
     result = Bare(count, (time.process_time() - cpu) / count, (time.perf_counter() - wall) / count)
     shard.close()
     return result
+
+
+def _config() -> edge.EdgeConfig:
+    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    return edge.EdgeConfig(vectors={}, sparse_vectors=sparse, max_search_threads=1)

@@ -55,6 +55,7 @@ async def _serve(
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             ),
             runtime.readiness.drain,

@@ -24,7 +24,7 @@ _SCROLL_PAGE = 512
 _ROUNDING = 1e-6
 
 # The engine writes through memory maps: a disk that fills up under it ends the process (SIGBUS), so that it is
-# never let near. Its log takes two segments of 32 MiB; a batch, with its index, some times its text.
+# never let near. Its log takes two segments of 32 MiB; a batch and its index, some times its text.
 _RESERVE_TO_WRITE = 128 * 2**20
 _RESERVE_TO_DELETE = 16 * 2**20
 _GROWTH = 16
@@ -70,7 +70,7 @@ class EdgeEngine:
             limit=limit,
             query=_nearest(query),
             filter=None if condition is None else to_edge(condition),
-            # The engine rounds to 32 bits and leaves out what equals the threshold: a little lower, then exact.
+            # The engine rounds to 32 bits and leaves out what equals the threshold: lower, then exact.
             score_threshold=None if min_score is None else min_score - abs(min_score) * _ROUNDING,
             with_payload=True,
         )
@@ -182,7 +182,7 @@ class EdgeEngine:
         if free < needed:
             raise StorageFullError(
                 f"the disk of the data folder is full: {free // 2**20} MiB free, {needed // 2**20} MiB needed; "
-                "free some space, then send the documents again"
+                "free some space and try again"
             )
 
     async def aclose(self) -> None:
