@@ -10,7 +10,6 @@ from pathlib import Path
 
 import qdrant_edge as edge
 
-from ragfleet_api.config import SparseConfig
 from ragfleet_runtime.index.bm25 import Analyzer, document_vector, query_vector
 from ragfleet_runtime.index.engine import SPARSE, indexed_text, point_id
 from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
@@ -30,7 +29,7 @@ class Bare:
 
 def search(engine_folder: Path, questions: Sequence[str], *, count: int, limit: int) -> Bare:
     """Ask the engine in a loop what ``/search`` asks it: the same vectors, limit and payload."""
-    analyzer = Analyzer(SparseConfig(language="English"))
+    analyzer = Analyzer("English")
     queries = [query_vector(analyzer.counts(question)) for question in questions]
     shard = edge.EdgeShard.load(str(engine_folder), _config())
     requests = [
@@ -56,7 +55,7 @@ def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkSet
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shard = edge.EdgeShard.create(str(folder), _config())
-    analyzer = Analyzer(SparseConfig(language="English"))
+    analyzer = Analyzer("English")
     cpu, wall = time.process_time(), time.perf_counter()
     points: list[edge.Point] = []
     for number, document in enumerate(documents):

@@ -36,8 +36,7 @@ _CHUNKING = ChunkSettings("Adaptive", max_tokens=256, overlap_tokens=32)
 def searches(work: Path, corpus: Corpus) -> Iterator[Bar]:
     """CPU of ``/search`` beside the bare engine at two sizes, throughput, start and memory.
 
-    Both services run at once on one core, and are measured in turn, so that the machine's moods meet both. CPU
-    is that of searches one at a time; throughput that of 8 clients, which share wake-ups and cost less each.
+    Both services run at once on one core, measured in turn, so that the machine's moods meet both. CPU is that of searches one at a time; throughput that of 8 clients, which share wake-ups and cost less each.
     """
     folders = {SMALL: work / "small", LARGE: work / "large"}
     questions = {size: corpus.questions(size, _QUESTIONS) for size in folders}
@@ -62,9 +61,10 @@ def searches(work: Path, corpus: Corpus) -> Iterator[Bar]:
         size: bare.search(_engine(folder), questions[size], count=_SEARCHES, limit=_ENGINE_LIMIT).cpu
         for size, folder in folders.items()
     }
-    cpu = {size: statistics.median(one.cpu for one in made) for size, made in rounds.items()}
+    cpu = {size: _median_cpu(made) for size, made in alone.items()}
     detail = {
-        size: f"{cpu[size] * 1000:.3f} ms in all, {engine[size] * 1000:.3f} ms in the bare engine"
+        size: f"{cpu[size] * 1000:.3f} ms in all, {engine[size] * 1000:.3f} in the bare engine, "
+        f"{_median_cpu(crowded[size]) * 1000:.3f} with 8 clients"
         for size in cpu
     }
     beyond = (cpu[SMALL] - engine[SMALL]) * 1000
@@ -126,7 +126,10 @@ def ingestion(work: Path, corpus: Corpus) -> Iterator[Bar]:
     loop = bare.ingest(work / "bare", [document for batch in batches for document in batch], _CHUNKING)
     with running(work / "ingested") as service:
         requests = [post(f"{service.url}/ingest", {"documents": batch}) for batch in batches]
-        load = asyncio.run(drive(service.url, requests, clients=4, count=len(requests)))
+        # The parser processes start with the first documents; the loop's imports aren't in its time either.
+        first = [post(f"{service.url}/ingest", {"documents": [{"text": f"first {n}"}]}) for n in range(8)]
+        asyncio.run(drive(service.url, first, clients=8, count=len(first)))
+        load = asyncio.run(drive(service.url, requests, clients=8, count=len(requests)))
     rate = INGESTED / load.seconds
     detail = f"{rate:.0f}/s over HTTP, {1 / loop.wall:.0f}/s in the bare loop"
     yield Bar("ingestion of 5,000 documents / bare loop", rate * loop.wall, ">=", 0.6, "", detail)

@@ -62,7 +62,7 @@ async def open_runtime(config: RuntimeConfig, folder: Path) -> AsyncIterator[Run
             memory_bytes=limits.parse_memory_bytes,
         )
         try:
-            ingester = Ingester(collection, pool, config.chunking)
+            ingester = Ingester(collection, pool, config.chunking, config.retrieval.sparse)
             damaged = await audit(collection)
             if damaged:
                 log.warning("documents are indexed again: chunks were missing", documents=len(damaged))

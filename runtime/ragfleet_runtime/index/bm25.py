@@ -15,8 +15,6 @@ from collections.abc import Mapping
 
 import qdrant_edge as edge
 
-from ragfleet_api.config import SparseConfig
-
 K1 = 1.2
 B = 0.75
 # With b = 0 the encoder's weight depends on the term count alone, tf * (k + 1) / (tf + k), and can be
@@ -30,16 +28,16 @@ SparseVector = Mapping[int, float]
 class Analyzer:
     """Text to term counts, by the analysis that the collection was built with."""
 
-    def __init__(self, config: SparseConfig) -> None:
-        language = config.language.lower()
-        self._encoder = edge.Bm25(edge.Bm25Config(k=_ANALYSIS_K, b=0.0, language=language))
+    def __init__(self, language: str) -> None:
+        self._encoder = edge.Bm25(edge.Bm25Config(k=_ANALYSIS_K, b=0.0, language=language.lower()))
 
     def counts(self, text: str) -> dict[int, int]:
         """Occurrences of each term of ``text`` by its index; stop words are left out."""
         vector = self._encoder.embed_document(text)
         k = _ANALYSIS_K
         return {
-            index: round(k * weight / (k + 1 - weight))
+            # Most terms occur once, where the weight is exactly 1.
+            index: 1 if weight == 1.0 else round(k * weight / (k + 1 - weight))
             for index, weight in zip(vector.indices, vector.values, strict=True)
         }
 
@@ -47,7 +45,8 @@ class Analyzer:
 def document_vector(counts: TermCounts, mean_length: float) -> dict[int, float]:
     """Weights of a chunk's terms. ``mean_length`` is the collection's, in analysed terms a chunk."""
     norm = K1 * (1 - B + B * sum(counts.values()) / mean_length)
-    return {term: tf * (K1 + 1) / (tf + norm) for term, tf in counts.items()}
+    weights = {tf: tf * (K1 + 1) / (tf + norm) for tf in set(counts.values())}
+    return {term: weights[tf] for term, tf in counts.items()}
 
 
 def query_vector(counts: TermCounts) -> dict[int, float]:

@@ -80,7 +80,7 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
             lengths = await MeanLength.load(store)
         except (StorageError, OSError) as error:
             raise StartError(f"the collection {config.collection} in {folder} won't open: {error}") from error
-        analyzer = Analyzer(config.retrieval.sparse)
+        analyzer = Analyzer(config.retrieval.sparse.language)
         reader = EmbeddedReader(engine, store, analyzer)
         stack.callback(reader.close)
         encode = Lane("encode", 1)

@@ -23,8 +23,8 @@ _ENGINE_SEARCH_THREADS = 1
 _SCROLL_PAGE = 512
 _ROUNDING = 1e-6
 
-# The engine writes through memory maps: a disk that fills up under it ends the process (SIGBUS), so that it is
-# never let near. Its log takes two segments of 32 MiB; a batch and its index, some times its text.
+# The engine writes through memory maps: a disk that fills up under it ends the process (SIGBUS), so that it
+# is never let near. Its log takes two segments of 32 MiB; a batch and its index, some times its text.
 _RESERVE_TO_WRITE = 128 * 2**20
 _RESERVE_TO_DELETE = 16 * 2**20
 _GROWTH = 16
@@ -181,7 +181,7 @@ class EdgeEngine:
         free = shutil.disk_usage(self._folder).free
         if free < needed:
             raise StorageFullError(
-                f"the disk of the data folder is full: {free // 2**20} MiB free, {needed // 2**20} MiB needed; "
+                f"the data folder's disk is full: {free // 2**20} MiB free, {needed // 2**20} MiB needed; "
                 "free some space and try again"
             )
 

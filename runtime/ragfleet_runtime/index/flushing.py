@@ -7,6 +7,8 @@ a sync, the next start must hold every chunk against the records.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ragfleet_runtime.index.documents import DocumentStore
@@ -29,22 +31,30 @@ class Flushing:
         self._engine = engine
         self._store = store
         self._noted = False
+        self._writers = 0
         self._writes = 0
 
-    async def expect_writes(self) -> None:
-        """Note, before writing to the engine, that its files are ahead of the disk."""
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Write to the engine inside: the note that its files are ahead of the disk is made before."""
+        self._writers += 1
         self._writes += 1
-        if not self._noted:
-            self._noted = True
-            await self._store.put_settings({_UNSYNCED: boot_id()})
+        try:
+            if not self._noted:
+                self._noted = True
+                await self._store.put_settings({_UNSYNCED: boot_id()})
+            yield
+        finally:
+            self._writers -= 1
 
     async def flush(self) -> None:
         """Sync the engine's files; the note goes unless something was written meanwhile."""
         if not self._noted:
             return
         before = self._writes
+        quiet = not self._writers
         await self._engine.flush()
-        if self._writes == before:
+        if quiet and self._writes == before:
             self._noted = False  # first: a write that comes now makes its note after this one is dropped
             await self._store.put_settings({_UNSYNCED: ""})
 

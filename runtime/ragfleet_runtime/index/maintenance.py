@@ -93,8 +93,8 @@ class Maintenance:
 
     async def _put_in_order(self) -> None:
         if await self._lengths.needs_encoding():
-            await self._flushing.expect_writes()
-            chunks = await self._lengths.encode_again(self._engine, self._analyzer, self._encode)
+            async with self._flushing.writing():
+                chunks = await self._lengths.encode_again(self._engine, self._analyzer, self._encode)
             log.info("weights renewed for the mean length of chunks", chunks=chunks)
         await self._engine.optimize()
         await self._flushing.flush()

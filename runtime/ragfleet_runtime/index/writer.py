@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -24,8 +24,7 @@ _UPSERT_BATCH = 256
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedChunk:
+class EncodedChunk(NamedTuple):
     """A passage's place in its document's text, its headings, and its analysed terms."""
 
     start: int
@@ -53,6 +52,13 @@ class EncodedDocument:
         return sum(sum(chunk.counts.values()) for chunk in self.chunks)
 
 
+class Staged(NamedTuple):
+    """A batch whose chunks are in the engine and whose records aren't committed yet."""
+
+    revisions: tuple[Leftover, ...]
+    records: tuple[Document, ...]
+
+
 def new_revision() -> str:
     """A revision's name: 96 random bits as hex, so that two replicas never choose the same."""
     return secrets.token_hex(12)
@@ -70,30 +76,38 @@ class DocumentWriter:
         self._lengths = lengths
         self._encode = encode
 
-    async def write(self, documents: Sequence[EncodedDocument]) -> None:
-        """Write a batch; on return its records and originals are durable, and it is visible.
-
-        Raises StorageError, and then nothing of the batch is visible.
-        """
+    async def stage(self, documents: Sequence[EncodedDocument]) -> Staged:
+        """Write the chunks of a batch, not visible yet. Raises StorageError, and then nothing stays."""
         mean = await self._lengths.for_batch(documents)
         written = [(document, new_revision()) for document in documents]
         begun = [Leftover(revision, len(document.chunks)) for document, revision in written]
         await self._store.begin(begun)
         try:
             points = await self._encode.run(points_of, written, mean)
-            await self._flushing.expect_writes()
-            for batch in _batches(points, _UPSERT_BATCH):
-                await self._engine.upsert(batch)
-            now = datetime.now(UTC)
-            replaced = await self._store.commit([_record(document, rev, now) for document, rev in written])
+            async with self._flushing.writing():
+                for batch in _batches(points, _UPSERT_BATCH):
+                    await self._engine.upsert(batch)
         except StorageError:
             await self._discard(begun)
+            raise
+        now = datetime.now(UTC)
+        return Staged(tuple(begun), tuple(_record(document, revision, now) for document, revision in written))
+
+    async def commit(self, staged: Staged) -> None:
+        """Make a staged batch current; on return its records and originals are durable, and it is visible.
+
+        Batches are committed in the order in which they were staged. Raises StorageError, and then nothing of
+        the batch is visible.
+        """
+        try:
+            replaced = await self._store.commit(staged.records)
+        except StorageError:
+            await self._discard(staged.revisions)
             raise
         await self._discard(replaced)
 
     async def delete(self, keys: Sequence[Key]) -> int:
         """Delete documents; returns how many there were."""
-        await self._flushing.expect_writes()
         removed = await self._store.delete(keys)
         await self._discard(removed)
         return len(removed)
@@ -114,9 +128,10 @@ class DocumentWriter:
     async def _remove(self, revisions: Sequence[Leftover]) -> None:
         if not revisions:
             return
-        await self._engine.delete(
-            id_ for revision in revisions for id_ in point_ids(revision.revision, revision.chunks)
-        )
+        async with self._flushing.writing():
+            await self._engine.delete(
+                id_ for revision in revisions for id_ in point_ids(revision.revision, revision.chunks)
+            )
         await self._store.forget([revision.revision for revision in revisions])
 
 

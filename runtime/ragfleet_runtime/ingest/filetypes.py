@@ -114,11 +114,11 @@ DECLARED = {
 
 # fmt: off
 UNSUPPORTED_ENDINGS = frozenset((
-    "7z", "avi", "bin", "bmp", "bz2", "class", "dll", "dmg", "doc", "docm", "dotx", "epub", "exe", "gif", "gz",
-    "heic", "ico", "iso", "jar", "jpeg", "jpg", "key", "mov", "mp3", "mp4", "msg", "numbers", "odp", "ods", "odt",
-    "ogg", "pages", "parquet", "png", "ppt", "pptx", "psd", "pst", "pyc", "rar", "rtf", "so", "sqlite", "svg",
-    "tar", "tgz", "tif", "tiff", "wav", "webm", "webp", "wmv", "woff", "woff2", "xls", "xlsb", "xlsm", "xlsx",
-    "xz", "zip", "zst",
+    "7z", "avi", "bin", "bmp", "bz2", "class", "dll", "dmg", "doc", "docm", "dotx", "epub", "exe", "gif",
+    "gz", "heic", "ico", "iso", "jar", "jpeg", "jpg", "key", "mov", "mp3", "mp4", "msg", "numbers", "odp",
+    "ods", "odt", "ogg", "pages", "parquet", "png", "ppt", "pptx", "psd", "pst", "pyc", "rar", "rtf", "so",
+    "sqlite", "svg", "tar", "tgz", "tif", "tiff", "wav", "webm", "webp", "wmv", "woff", "woff2", "xls",
+    "xlsb", "xlsm", "xlsx", "xz", "zip", "zst",
 ))
 # fmt: on
 

@@ -1,4 +1,4 @@
-"""Ingestion: parse and chunk in worker processes, encode in a thread, commit in groups."""
+"""Ingestion: parse, chunk and analyse in worker processes, commit in groups."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ragfleet_api.config import ChunkingConfig, recipe_fingerprint
+from ragfleet_api.config import ChunkingConfig, SparseConfig, recipe_fingerprint
 from ragfleet_runtime.errors import StorageError
-from ragfleet_runtime.index.bm25 import Analyzer
 from ragfleet_runtime.index.collection import Collection
 from ragfleet_runtime.index.documents import DEFAULT_TENANT, Identity, Key
-from ragfleet_runtime.index.engine import indexed_text
 from ragfleet_runtime.index.writer import EncodedChunk, EncodedDocument
+from ragfleet_runtime.ingest.analyse import Analysed, Recipe, analyse_again, analyse_file, analyse_texts
 from ragfleet_runtime.ingest.chunk.adaptive import RECIPE_VERSION
 from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 from ragfleet_runtime.ingest.identity import content_hash, default_id
@@ -28,13 +27,11 @@ from ragfleet_runtime.ingest.model import (
     Prepared,
     TextDocument,
 )
-from ragfleet_runtime.ingest.prepare import prepare_file, prepare_texts, rechunk
 
 _TEXTS_AT_ONCE = 32
 _CHARACTERS_AT_ONCE = 256 * 1024
 
 Submitted = TextDocument | FileDocument
-_Made = Prepared | str  # a document ready to be encoded, or why it can't be
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +55,12 @@ class _Job:
 class Ingester:
     """Takes documents in."""
 
-    def __init__(self, collection: Collection, pool: ParserPool, chunking: ChunkingConfig) -> None:
+    def __init__(
+        self, collection: Collection, pool: ParserPool, chunking: ChunkingConfig, sparse: SparseConfig
+    ) -> None:
         self._collection = collection
         self._pool = pool
-        self._chunking = ChunkSettings.of(chunking)
+        self._recipe = Recipe(ChunkSettings.of(chunking), sparse.language)
         self.recipe = recipe_fingerprint(chunking, RECIPE_VERSION)
 
     async def ingest(self, documents: Sequence[Submitted]) -> IngestReport:
@@ -101,18 +100,12 @@ class Ingester:
             if document is None:
                 continue
             kind = Kind(document.kind)
-            chunks = await self._pool.run(rechunk, document.text, kind, self._chunking)
-            prepared = Prepared(Parsed(document.text, kind, document.title, dict(document.metadata)), chunks)
-            encoded = await self._collection.encode.run(
-                _encode,
-                self._collection.analyzer,
-                prepared,
-                key,
-                document.content_hash,
-                self.recipe,
-                document.title,
-                document.metadata,
+            chunks, counts = await self._pool.run(
+                analyse_again, document.text, kind, document.title, self._recipe
             )
+            parsed = Parsed(document.text, kind, document.title, dict(document.metadata))
+            analysed = Analysed(Prepared(parsed, chunks), document.title, counts)
+            encoded = _encoded(key, document.content_hash, self.recipe, analysed, document.metadata)
             await (await self._collection.committer.submit(encoded))
         self._collection.maintenance.notice_change()
 
@@ -120,19 +113,18 @@ class Ingester:
         return identity.content_hash == job.content_hash and identity.recipe == self.recipe
 
     async def _work(self, jobs: Sequence[_Job], outcomes: dict[int, Outcome]) -> StorageError | None:
-        """Prepare side by side, then encode and submit in order; fills ``outcomes``."""
+        """Analyse side by side, submit in order; fills ``outcomes``."""
         batches = _batches(jobs)
-        tasks = [asyncio.create_task(self._prepare(batch)) for batch in batches]
+        tasks = [asyncio.create_task(self._analyse(batch)) for batch in batches]
         waiting: list[tuple[_Job, int, asyncio.Future[None]]] = []
         try:
             for batch, task in zip(batches, tasks, strict=True):
-                ready: list[tuple[_Job, Prepared]] = []
                 for job, made in zip(batch, await task, strict=True):
                     if isinstance(made, str):
                         outcomes[job.place] = Outcome(job.key.id, 0, "failed", made)
-                    else:
-                        ready.append((job, made))
-                for (job, _), encoded in zip(ready, await self._encode(ready), strict=True):
+                        continue
+                    metadata = {**made.prepared.parsed.metadata, **job.document.metadata}
+                    encoded = _encoded(job.key, job.content_hash, self.recipe, made, metadata)
                     done = await self._collection.committer.submit(encoded)
                     waiting.append((job, len(encoded.chunks), done))
         finally:
@@ -148,42 +140,22 @@ class Ingester:
                 outcomes[job.place] = Outcome(job.key.id, 0, "failed", str(error))
         return storage_error
 
-    async def _prepare(self, batch: Sequence[_Job]) -> Sequence[_Made]:
+    async def _analyse(self, batch: Sequence[_Job]) -> Sequence[Analysed | str]:
         first = batch[0].document
         try:
             if isinstance(first, FileDocument):
                 return [
                     await self._pool.run(
-                        prepare_file, first.data, first.name, first.content_type, self._chunking
+                        analyse_file, first.data, first.name, first.content_type, self._recipe
                     )
                 ]
-            texts = [job.document.text for job in batch if isinstance(job.document, TextDocument)]
-            return await self._pool.run(prepare_texts, texts, self._chunking)
+            texts = [(d.text, d.title) for job in batch if isinstance(d := job.document, TextDocument)]
+            return await self._pool.run(analyse_texts, texts, self._recipe)
         except ParseError as error:
             if len(batch) == 1:
                 return [str(error)]
         # A text that crashes or hangs the worker must not take its neighbours with it.
-        return [made for job in batch for made in await self._prepare([job])]
-
-    async def _encode(self, ready: Sequence[tuple[_Job, Prepared]]) -> list[EncodedDocument]:
-        analyzer, recipe = self._collection.analyzer, self.recipe
-        return await self._collection.encode.run(
-            lambda: [_encoded_job(analyzer, recipe, job, prepared) for job, prepared in ready]
-        )
-
-
-def _encoded_job(analyzer: Analyzer, recipe: str, job: _Job, prepared: Prepared) -> EncodedDocument:
-    document = job.document
-    given = document.title if isinstance(document, TextDocument) else None
-    return _encode(
-        analyzer,
-        prepared,
-        job.key,
-        job.content_hash,
-        recipe,
-        given or prepared.parsed.title,
-        {**prepared.parsed.metadata, **document.metadata},
-    )
+        return [made for job in batch for made in await self._analyse([job])]
 
 
 def _jobs(documents: Sequence[Submitted]) -> list[_Job]:
@@ -215,31 +187,20 @@ def _repeated(first: Outcome) -> Outcome:
     return first if first.status == "failed" else Outcome(first.id, first.chunks, "unchanged")
 
 
-def _encode(
-    analyzer: Analyzer,
-    prepared: Prepared,
-    key: Key,
-    content: str,
-    recipe: str,
-    title: str | None,
-    metadata: Mapping[str, Any],
+def _encoded(
+    key: Key, content: str, recipe: str, analysed: Analysed, metadata: Mapping[str, Any]
 ) -> EncodedDocument:
-    text = prepared.parsed.text
+    parsed = analysed.prepared.parsed
     return EncodedDocument(
         key=key,
         content_hash=content,
         recipe=recipe,
-        kind=prepared.parsed.kind.value,
-        title=title,
+        kind=parsed.kind.value,
+        title=analysed.title,
         metadata=metadata,
-        text=text,
+        text=parsed.text,
         chunks=tuple(
-            EncodedChunk(
-                chunk.start,
-                chunk.end,
-                chunk.headings,
-                analyzer.counts(indexed_text(title, chunk.headings, text[chunk.start : chunk.end])),
-            )
-            for chunk in prepared.chunks
+            EncodedChunk(*chunk, counts)
+            for chunk, counts in zip(analysed.prepared.chunks, analysed.counts, strict=True)
         ),
     )

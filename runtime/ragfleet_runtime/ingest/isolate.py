@@ -57,13 +57,10 @@ class ParserPool:
         """
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         call = pickle.dumps((function, args, seconds), pickle.HIGHEST_PROTOCOL)
+        self._check_open()
         async with self._slots:
-            worker = await self._take()
-            keeps = False
             try:
-                async with asyncio.timeout(seconds):
-                    status, value, retires = await worker.answer(call)
-                keeps = not retires and status != Status.OUT_OF_MEMORY
+                status, value = await self._answer(call, seconds)
             except TimeoutError:
                 raise ParseError(
                     f"took longer than {seconds:g} s: split the document, or raise the time limit"
@@ -73,8 +70,6 @@ class ParserPool:
                 raise ParseError(
                     f"the parser crashed on this file: it may be damaged, or need more than {self._memory}"
                 ) from None
-            finally:
-                self._give_back(worker, keeps=keeps)
         match status:
             case Status.RETURNED:
                 return cast(_R, value)
@@ -91,6 +86,8 @@ class ParserPool:
 
     async def aclose(self) -> None:
         """End all processes; calls that are running or waiting raise RuntimeError."""
+        if self._is_closed:
+            return
         self._is_closed = True
         for worker in self._workers:
             worker.kill()
@@ -101,12 +98,34 @@ class ParserPool:
         self._idle.clear()
         await asyncio.gather(*self._endings)
 
-    async def _take(self) -> _Worker:
+    async def _answer(self, call: bytes, seconds: float) -> tuple[int, object]:
+        """Status and value of a call. Raises TimeoutError, and EOFError or OSError where it crashes."""
+        worker = self._take_idle()
+        if worker is not None:
+            # This one may have died since, or been damaged by an earlier document: a crash proves nothing.
+            with suppress(EOFError, ConnectionError):
+                return await self._ask(worker, call, seconds)
+        return await self._ask(await self._start(), call, seconds)
+
+    async def _ask(self, worker: _Worker, call: bytes, seconds: float) -> tuple[int, object]:
+        keeps = False
+        try:
+            async with asyncio.timeout(seconds):
+                status, value, retires = await worker.answer(call)
+            keeps = not retires and status != Status.OUT_OF_MEMORY
+            return status, value
+        finally:
+            self._give_back(worker, keeps=keeps)
+
+    def _take_idle(self) -> _Worker | None:
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive:
                 return worker
             self._end(worker)
+        return None
+
+    async def _start(self) -> _Worker:
         self._check_open()
         worker = await _Worker.spawn()
         self._workers.add(worker)

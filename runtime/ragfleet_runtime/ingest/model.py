@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 
 class Kind(StrEnum):
@@ -33,8 +33,7 @@ class Parsed:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A passage: ``text[start:end]`` of its document, in characters, and the headings it stands under."""
 
     start: int
@@ -42,8 +41,7 @@ class Chunk:
     headings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A document ready to be encoded: its text and its passages."""
 
     parsed: Parsed

@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragfleet_api.config import SparseConfig
 from ragfleet_runtime.generate.evidence import BESIDE, IN_HEADINGS, IN_PASSAGE, sentences
 from ragfleet_runtime.generate.extractive import ExtractiveGenerator, choose, coverage, quote
 from ragfleet_runtime.generate.model import Source
 from ragfleet_runtime.index.bm25 import Analyzer
 from ragfleet_runtime.index.engine import Passage
 
-ANALYZER = Analyzer(SparseConfig(language="English"))
+ANALYZER = Analyzer("English")
 
 
 class FixedEngine:

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from ragfleet_api.config import SparseConfig
 from ragfleet_runtime.index.bm25 import Analyzer, document_vector, query_vector
 
 
 @pytest.fixture(scope="module")
 def analyzer() -> Analyzer:
-    return Analyzer(SparseConfig(language="English"))
+    return Analyzer("English")
 
 
 def test_counts_are_of_stems_without_stop_words(analyzer: Analyzer) -> None:

@@ -20,12 +20,16 @@ _Chunker = Callable[[str, ChunkSettings], list[Chunk]]
 
 
 def chunk(text: str, kind: Kind, settings: ChunkSettings) -> tuple[Chunk, ...]:
-    """The chunks of a text, in order, each with at most ``max_tokens``; none for a blank text.
+    """The chunks of a text, in order; of equal ones (text and headings) the first. None for a blank text."""
+    return _distinct(text, cut(text, kind, settings))
 
-    "Adaptive" cuts each kind in its own way; the other strategies cut every kind in one. Every character that
-    isn't whitespace lies in a chunk, except that equal chunks (text and headings) are kept once, the first.
+
+def cut(text: str, kind: Kind, settings: ChunkSettings) -> list[Chunk]:
+    """All chunks of a text, in order, each of at most ``max_tokens``; only whitespace is left out.
+
+    "Adaptive" cuts each kind in its own way; the other strategies cut every kind in one.
     """
-    return _distinct(text, _chunker(kind, settings.strategy)(text, settings))
+    return _chunker(kind, settings.strategy)(text, settings)
 
 
 def _chunker(kind: Kind, strategy: str) -> _Chunker:
@@ -61,5 +65,7 @@ def _chunker_of(kind: Kind) -> _Chunker:
 
 
 def _distinct(text: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
-    first = {(text[chunk.start : chunk.end], chunk.headings): chunk for chunk in reversed(chunks)}
-    return tuple(reversed(first.values()))
+    first: dict[tuple[str, tuple[str, ...]], Chunk] = {}
+    for chunk in chunks:
+        first.setdefault((text[chunk.start : chunk.end], chunk.headings), chunk)
+    return tuple(first.values())

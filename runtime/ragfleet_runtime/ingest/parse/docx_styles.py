@@ -34,8 +34,9 @@ class ParagraphStyle:
         numbering = properties.find(qn("w:numPr"))
         if numbering is not None:
             identifier = _integer(numbering.find(qn("w:numId")))
-            level = _integer(numbering.find(qn("w:ilvl"))) or 0
-            style = replace(style, item_depth=0 if identifier == 0 else min(level, _LEVELS) + 1)
+            level = _integer(numbering.find(qn("w:ilvl")))
+            depth = max(1, style.item_depth) if level is None else min(level, _LEVELS) + 1
+            style = replace(style, item_depth=0 if identifier == 0 else depth)
         return style
 
 
