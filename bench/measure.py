@@ -36,7 +36,8 @@ _CHUNKING = ChunkSettings("Adaptive", max_tokens=256, overlap_tokens=32)
 def searches(work: Path, corpus: Corpus) -> Iterator[Bar]:
     """CPU of ``/search`` beside the bare engine at two sizes, throughput, start and memory.
 
-    Both services run at once on one core, measured in turn, so that the machine's moods meet both. CPU is that of searches one at a time; throughput that of 8 clients, which share wake-ups and cost less each.
+    Both services run at once on one core, measured in turn, so that the machine's moods meet both. CPU is
+    that of searches one at a time; throughput that of 8 clients, which share wake-ups and cost less each.
     """
     folders = {SMALL: work / "small", LARGE: work / "large"}
     questions = {size: corpus.questions(size, _QUESTIONS) for size in folders}
@@ -127,7 +128,8 @@ def ingestion(work: Path, corpus: Corpus) -> Iterator[Bar]:
     with running(work / "ingested") as service:
         requests = [post(f"{service.url}/ingest", {"documents": batch}) for batch in batches]
         # The parser processes start with the first documents; the loop's imports aren't in its time either.
-        first = [post(f"{service.url}/ingest", {"documents": [{"text": f"first {n}"}]}) for n in range(8)]
+        texts = [corpus.text(INGESTED + n) for n in range(8)]
+        first = [post(f"{service.url}/ingest", {"documents": [{"text": text}]}) for text in texts]
         asyncio.run(drive(service.url, first, clients=8, count=len(first)))
         load = asyncio.run(drive(service.url, requests, clients=8, count=len(requests)))
     rate = INGESTED / load.seconds

@@ -16,6 +16,7 @@ from ragfleet_runtime.index.lengths import MeanLength
 from ragfleet_runtime.lanes import Lane
 
 _QUIET_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 30.0
 _RETRY_SECONDS = 30.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -79,8 +80,9 @@ class Maintenance:
                 self._settled.set()
 
     async def _until_quiet(self) -> None:
-        """Wait for a pause in the writes, but see to the mean length while they go on."""
-        while True:
+        """Wait for a pause in the writes, syncing meanwhile; but not for ever."""
+        deadline = asyncio.get_running_loop().time() + _LONGEST_WAIT_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), _QUIET_SECONDS)
@@ -88,8 +90,6 @@ class Maintenance:
                 return
             await asyncio.sleep(_QUIET_SECONDS)
             await self._flushing.flush()
-            if await self._lengths.needs_encoding():
-                return
 
     async def _put_in_order(self) -> None:
         if await self._lengths.needs_encoding():

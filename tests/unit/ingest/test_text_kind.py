@@ -43,7 +43,7 @@ def test_markdown(text: str) -> None:
         LEASE,
         "§ 1 Scope\nThis act applies to all.\n§ 2 Terms\nA term is a word.",
         "Article I\nAll legislative powers are vested in a Congress.\n\nArticle II\nThe executive power.",
-        "Section 1. Short title.\nThis Act may be cited so.\nSection 2. Terms.\nIn this Act, words mean things.",
+        "Section 1. Title.\nThis Act may be cited so.\nSection 2. Terms.\nIn this Act, words mean things.",
         "\n".join(f"{n}. " + "Words of a clause that go on for long. " * 8 for n in range(1, 5)),
     ],
 )

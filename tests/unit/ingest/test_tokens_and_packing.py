@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,10 +79,10 @@ def test_packing_keeps_its_bounds(words: list[str], most: int, overlap: int) -> 
     text = " ".join(words)
     passages = pack(text, word_spans(text), most, min(overlap, most - 1))
     assert all(0 < count_tokens(text, *passage) <= most for passage in passages)
-    assert all(one < other for one, other in zip(passages, passages[1:], strict=False))
-    assert all(one[1] < other[1] for one, other in zip(passages, passages[1:], strict=False))
+    assert all(one < other for one, other in pairwise(passages))
+    assert all(one[1] < other[1] for one, other in pairwise(passages))
     covered = {i for start, end in passages for i in range(start, end)}
     assert covered >= {i for i, character in enumerate(text) if character != " "}
-    for one, other in zip(passages, passages[1:], strict=False):
+    for one, other in pairwise(passages):
         if other[0] < one[1]:
             assert count_tokens(text, other[0], one[1]) <= overlap
