@@ -14,6 +14,8 @@ _INTEGER_BITS = 63
 
 def metadata_error(metadata: Mapping[str, Any]) -> str | None:
     """Why the metadata can't be kept, or None where it can."""
+    if not metadata:
+        return None
     reason = _value_error(metadata, "metadata", 1)
     if reason is not None:
         return reason

@@ -23,7 +23,7 @@ class ParseError(Exception):
     """A document cannot be read; the message tells its owner why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: those double the time that unpickling takes
 class Parsed:
     """A document as text. ``metadata`` holds only JSON values."""
 
