@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,7 +204,7 @@ async def test_drifted_weights_are_renewed_in_the_background(config: RuntimeConf
 
 
 async def test_filters_run_in_the_engine(collection: Collection) -> None:
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         "a": {"team": "red", "year": 2024, "draft": True, "tags": ["x", "y"], "at": "2026-01-01T00:00:00Z"},
         "b": {"team": "blue", "year": 2025.0, "draft": False, "owner": {"name": "kim"}},
         "c": {"year": "2025", "owner.name": "lee"},

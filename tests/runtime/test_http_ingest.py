@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx
 import pytest
@@ -13,10 +15,10 @@ import pytest
 from support.service import RunningService
 
 
-def ingest(client: httpx.Client, *documents: dict[str, object]) -> dict[str, object]:
+def ingest(client: httpx.Client, *documents: Mapping[str, object]) -> dict[str, Any]:
     reply = client.post("/ingest", json={"documents": documents})
     assert reply.status_code == 200, reply.text
-    found: dict[str, object] = reply.json()
+    found: dict[str, Any] = reply.json()
     return found
 
 
@@ -52,16 +54,16 @@ def test_a_new_title_or_metadata_is_new_content(client: httpx.Client, change: di
 def test_without_an_id_the_content_s_hash_is_the_id(client: httpx.Client) -> None:
     text = "A wombat digs."
     reply = ingest(client, {"text": text})
-    assert reply["documents"][0]["id"] == hashlib.sha256(text.encode()).hexdigest()  # type: ignore[index]
+    assert reply["documents"][0]["id"] == hashlib.sha256(text.encode()).hexdigest()
     data = b"A numbat digs too."
     reply = client.post("/ingest", files=[("files", ("numbat.txt", data))]).json()
-    assert reply["documents"][0]["id"] == hashlib.sha256(data).hexdigest()  # type: ignore[index]
+    assert reply["documents"][0]["id"] == hashlib.sha256(data).hexdigest()
 
 
 def test_the_same_document_twice_in_one_request(client: httpx.Client) -> None:
     one = {"id": "twice", "text": "A first egret."}
     reply = ingest(client, one, one, {"id": "twice", "text": "A second egret."})
-    assert [d["status"] for d in reply["documents"]] == ["indexed", "unchanged", "indexed"]  # type: ignore[attr-defined]
+    assert [d["status"] for d in reply["documents"]] == ["indexed", "unchanged", "indexed"]
     assert texts(client, "egret") == ["A second egret."]
 
 
@@ -76,7 +78,7 @@ def test_failures_leave_the_others_alone(client: httpx.Client) -> None:
         {"id": "large-metadata", "text": "x", "metadata": {"n": "y" * 70_000}},
         {"id": "fine-2", "text": "Another fine plover."},
     )
-    found = {d["id"]: d for d in reply["documents"]}  # type: ignore[attr-defined]
+    found = {d["id"]: d for d in reply["documents"]}
     assert (reply["indexed"], reply["failed"]) == (2, 5)
     assert [name for name, d in found.items() if d["status"] == "indexed"] == ["fine-1", "fine-2"]
     assert "empty" in found["empty"]["error"]
@@ -94,7 +96,7 @@ def test_a_failed_new_version_keeps_the_old_one(client: httpx.Client) -> None:
 
 
 def test_files_with_metadata_and_ids(client: httpx.Client) -> None:
-    files = [
+    files: list[Any] = [
         ("files", ("guide.md", b"# Guide\n\nFeed the toucan at noon.", "text/markdown")),
         ("files", ("page.html", b"<title>Page</title><p>The toucan sleeps.</p><script>toucan()</script>")),
     ]
@@ -158,11 +160,9 @@ def test_hostile_files_in_a_batch(client: httpx.Client) -> None:
         ([("files", ("a.txt", b"x"))], {"tags": "x"}, "unknown part 'tags'"),
     ],
 )
-def test_malformed_parts(
-    client: httpx.Client, files: list[object], data: dict[str, str], message: str
-) -> None:
+def test_malformed_parts(client: httpx.Client, files: list[Any], data: dict[str, str], message: str) -> None:
     boundary = {"files": files} if files else {"files": [("other", b"")]}
-    reply = client.post("/ingest", data=data, **boundary)  # type: ignore[arg-type]
+    reply = client.post("/ingest", data=data, **boundary)
     assert reply.status_code == 422, reply.text
     assert message in reply.json()["detail"]
 
@@ -243,7 +243,7 @@ def test_an_upload_over_the_limit_is_refused_before_it_is_read(service: RunningS
 def test_a_chunked_upload_over_the_limit_is_cut_off(client: httpx.Client) -> None:
     sent = 0
 
-    def body() -> object:
+    def body() -> Iterator[bytes]:
         nonlocal sent
         for _ in range(200):
             sent += 2**20
@@ -252,7 +252,7 @@ def test_a_chunked_upload_over_the_limit_is_cut_off(client: httpx.Client) -> Non
     try:
         status = client.post(
             "/ingest", content=body(), headers={"Content-Type": "application/json"}
-        ).status_code  # type: ignore[arg-type]
+        ).status_code
     except httpx.WriteError:
         status = 413  # the service had closed the connection before everything was sent
     assert status == 413

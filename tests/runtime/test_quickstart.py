@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from support.configs import make_config
 
 from ragfleet_runtime.compose import open_runtime
 from ragfleet_runtime.generate.answerer import Answerer
 from ragfleet_runtime.generate.extractive import ExtractiveGenerator
 from ragfleet_runtime.ingest.model import FileDocument
 from ragfleet_runtime.observe.metrics import Metrics
+from support.configs import make_config
 
 pytestmark = pytest.mark.anyio
 QUICKSTART = Path(__file__).parents[2] / "examples/quickstart"

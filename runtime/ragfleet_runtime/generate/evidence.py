@@ -108,7 +108,7 @@ def _spans(passage: Passage) -> list[tuple[int, int]]:
 
 
 def _introduces(sentence: str) -> bool:
-    """Whether a piece is only the start of what it says: it ends with a colon, or is a heading in plain text."""
+    """Whether a piece is the start of what it says: it ends with a colon, or is a heading in plain text."""
     if sentence.endswith(":"):
         return True
     return sentence[-1].isalnum() and len(sentence) <= _HEADING_LENGTH and "\n" not in sentence

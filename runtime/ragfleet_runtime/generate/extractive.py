@@ -19,9 +19,9 @@ _KNOWN = 0.3  # what a term counts for once the answer has it
 _LOWER_RANK = 0.03
 _NUMBER_ASKED = 1.3  # what a sentence with a number gains where a number is asked for
 _ASKS_NUMBER = re.compile(
-    r"\b(?:how (?:many|much|long|often|far|old|fast|quickly|large|big|high|soon|late)|when|what (?:time|port|year|date|"
-    r"size|percentage|share|number)|at what|which (?:port|year|version)|(?:mini|maxi)mum|limit|most|least|largest|"
-    r"smallest|longest|shortest|lifetime|cost|price)\b",
+    r"\b(?:how (?:many|much|long|often|far|old|fast|quickly|large|big|high|soon|late)|when|at what"
+    r"|what (?:time|port|year|date|size|percentage|share|number)|which (?:port|year|version)|limit|most|least"
+    r"|(?:mini|maxi)mum|largest|smallest|longest|shortest|lifetime|cost|price)\b",
     re.IGNORECASE,
 )
 

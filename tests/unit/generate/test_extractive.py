@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ def term(word: str) -> int:
     return next(iter(ANALYZER.counts(word)))
 
 
-async def ask(question: str, *sources: Source, most: int = 3, **idf: float) -> tuple[str, float]:
+async def ask(question: str, *sources: Source, most: int = 3, **idf: Any) -> tuple[str, float]:
     generator = ExtractiveGenerator(FixedEngine(**idf), ANALYZER, max_sentences=most, no_answer="Nothing.")  # type: ignore[arg-type]
     answer = await generator.generate(question, sources)
     for citation in answer.citations:
@@ -75,7 +76,7 @@ async def test_the_sentence_that_says_most_is_quoted() -> None:
 async def test_a_heading_supports_the_sentences_under_it() -> None:
     lone = source("Run the command twice.")
     headed = source("Run the command twice.", headings=("Rotating keys",))
-    weights = {"rotate": 5.0, "key": 5.0, "command": 1.0}
+    weights: dict[str, Any] = {"rotate": 5.0, "key": 5.0, "command": 1.0}
     assert (await ask("rotate key command", lone, **weights))[0] == "Nothing."
     assert (await ask("rotate key command", headed, **weights))[0] == "Run the command twice. [1]"
 
@@ -108,7 +109,7 @@ async def test_a_second_sentence_is_quoted_only_for_what_it_adds() -> None:
 
 async def test_at_most_so_many_sentences() -> None:
     text = "Alpha is here. Beta is here. Gamma is here. Delta is here."
-    words = {"alpha": 5.0, "beta": 5.0, "gamma": 5.0, "delta": 5.0}
+    words: dict[str, Any] = {"alpha": 5.0, "beta": 5.0, "gamma": 5.0, "delta": 5.0}
     assert (await ask("alpha beta gamma delta", source(text), most=2, **words))[0].count("[1]") == 2
 
 

@@ -72,6 +72,20 @@ def test_a_sentence_goes_on_over_the_page_and_page_numbers_are_left_out() -> Non
     assert parsed.metadata["pages"] == 2
 
 
+def test_running_lines_and_tables_of_contents_are_left_out() -> None:
+    pdf = FPDF(unit="pt")
+    subjects = ["tunnels", "wings", "nozzles", "flaps"]
+    for number, subject in enumerate(subjects, start=1):
+        pdf.add_page()
+        pdf.set_font("Helvetica", size=12)
+        pdf.text(72, 40, f"Annual report, page {number}")
+        pdf.text(72, 100, f"This page tells of {subject}.")
+        pdf.text(72, 130, f"More on {subject} . . . . . . . . . . {number}")
+        pdf.text(72, 800, "Confidential")
+    expected = [f"This page tells of {subject}." for subject in subjects]
+    assert parse_pdf(written(pdf)).text.split("\n\n") == expected
+
+
 def test_list_items_and_rows_stand_alone() -> None:
     pdf = lines("These are the plans that are sold:", "- one of them", "1. and another one")
     for i, row in enumerate((("Plan", "Price"), ("Free", "nothing"))):

@@ -28,8 +28,11 @@ def page_lines(text_page: Any) -> Iterator[Line]:
 
 
 def _located(text_page: Any, body: str, first: int) -> Line:
-    left, bottom, _, top = _box(text_page, first)
+    left, _, _, _ = _box(text_page, first)
     _, _, right, _ = _box(text_page, first + len(body) - 1)
+    # A bullet may be set in another font than its text.
+    letter = next((i for i, character in enumerate(body) if character.isalnum()), 0)
+    _, bottom, _, top = _box(text_page, first + letter)
     cells = _cells(text_page, body, first, top - bottom)
     return Line(
         "; ".join(cells),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -16,6 +16,11 @@ _STARTER = re.compile(  # of a list item or a numbered section
     re.VERBOSE,
 )
 _PAGE_NUMBER = re.compile(r"\W*(?:page\s+)?\d{1,5}(?:\s*(?:of|/)\s*\d{1,5})?\W*\Z", re.IGNORECASE)
+_CONTENTS_LINE = re.compile(r"(?:\.\s?){4,}\s*(?:\d{1,5}|[ivxlc]{1,7})\Z")
+_MOST_LEADER = 400
+_DIGITS = re.compile(r"\d+")
+_EDGE = 2  # lines at the top and at the bottom of a page that may be its header or footer
+_RUNNING_FROM = 3  # pages
 
 # PDFium's marks for a hyphen at the end of a line.
 _HYPHEN = "[\ufffe\x02]"
@@ -56,11 +61,13 @@ def paragraphs(pages: Sequence[Sequence[Line]]) -> str:
 
     A paragraph ends at a wider gap, another font size, a list item or a table's row; after the end of a
     sentence at an indent or a short line; and after a line so short that it can only be a heading. Words
-    hyphenated at line ends are made whole; page numbers are left out.
+    hyphenated at line ends are made whole. Page numbers, lines that most pages begin or end with, and tables
+    of contents are left out.
     """
+    running = _running_lines(pages)
     parts: list[str] = []
     for page in pages:
-        first, *others = _page_paragraphs(_without_page_numbers(page)) or [""]
+        first, *others = _page_paragraphs(_content(page, running)) or [""]
         if parts and first and _goes_on(parts[-1], first):
             parts[-1] = _joined(parts[-1], first)
         elif first:
@@ -104,38 +111,32 @@ def _column(line: Line) -> int:
 
 
 def _begins_paragraph(before: Line, line: Line, leading: float, right_edge: float) -> bool:
-    if abs(before.last_baseline - line.baseline) < _SAME_ROW * max(before.height, line.height):
-        return False
-    return (
-        before.is_row
-        or line.is_row
-        or _STARTER.match(line.text) is not None
-        or _is_set_apart(before, line, leading)
-        or _ends_paragraph(before, line, right_edge)
-    )
-
-
-def _is_set_apart(before: Line, line: Line, leading: float) -> bool:
-    """Whether a line's size or its distance set it apart from the line before it."""
     height = max(before.height, line.height)
+    if abs(before.last_baseline - line.baseline) < _SAME_ROW * height:
+        return False
+    if before.is_row or line.is_row or abs(before.height - line.height) > _OTHER_SIZE * height:
+        return True
+    if _STARTER.match(line.text) is not None:
+        return True
+    if _goes_on(before.text, line.text):
+        return False
     step = before.last_baseline - line.baseline
-    if step < 0:  # the next column
-        return not _goes_on(before.text, line.text)
-    widest = _WIDE_LEADING * leading if leading else _WIDEST_LEADING * height
-    return step > widest or abs(before.height - line.height) > _OTHER_SIZE * height
+    if step < 0 or step > (_WIDE_LEADING * leading if leading else _WIDEST_LEADING * height):
+        return True  # another column, or a gap
+    return _ends_paragraph(before, line, right_edge)
 
 
 def _ends_paragraph(before: Line, line: Line, right_edge: float) -> bool:
     """Whether a line ends its paragraph by its own length, its words, and the next line's indent."""
     missing = (right_edge - before.right) / max(right_edge - before.left, before.height)
-    if missing > _HEADING_LINE and line.text[0].isupper() and before.text[-1] not in _CONTINUED:
+    if missing > _HEADING_LINE and line.text[0].isupper():
         return True
     is_indented = line.left > before.left + _INDENT * before.height
     return (missing > _SHORT_LINE or is_indented) and _SENTENCE_END.search(before.text[-8:]) is not None
 
 
 def _goes_on(before: str, text: str) -> bool:
-    """Whether a text is the rest of a sentence in a column or on a page before it."""
+    """Whether a text is the rest of a sentence before it."""
     return _SENTENCE_END.search(before[-8:]) is None and (text[0].islower() or before[-1] in _CONTINUED)
 
 
@@ -145,12 +146,28 @@ def _joined(before: str, text: str) -> str:
     return f"{before} {text}"
 
 
-def _without_page_numbers(lines: Sequence[Line]) -> Sequence[Line]:
-    if len(lines) > 1 and _PAGE_NUMBER.match(lines[-1].text):
-        lines = lines[:-1]
-    if len(lines) > 1 and _PAGE_NUMBER.match(lines[0].text):
-        lines = lines[1:]
-    return lines
+def _running_lines(pages: Sequence[Sequence[Line]]) -> set[str]:
+    """Headers and footers: what more than half of the pages begin or end with, whatever its numbers."""
+    counts = Counter(
+        text for page in pages for text in {_numberless(line) for line in (*page[:_EDGE], *page[-_EDGE:])}
+    )
+    return {text for text, count in counts.items() if count >= _RUNNING_FROM and count > len(pages) / 2}
+
+
+def _content(page: Sequence[Line], running: set[str]) -> Sequence[Line]:
+    """A page's lines without its furniture, which is never all that the page has."""
+    edges = {*range(_EDGE), *range(len(page) - _EDGE, len(page))}
+    kept = [
+        line
+        for i, line in enumerate(page)
+        if _CONTENTS_LINE.search(line.text[-_MOST_LEADER:]) is None
+        and not (i in edges and (_numberless(line) in running or _PAGE_NUMBER.match(line.text)))
+    ]
+    return kept or page
+
+
+def _numberless(line: Line) -> str:
+    return _DIGITS.sub("#", line.text)
 
 
 def _dehyphenated(text: str) -> str:
