@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import qdrant_edge as edge
+import structlog
 
 from ragfleet_runtime.errors import EngineError, StorageFullError
 from ragfleet_runtime.index.bm25 import SparseVector
@@ -31,6 +32,8 @@ _GROWTH = 16
 
 R = TypeVar("R")
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
 
 class EdgeEngine:
     """The Engine of one process. Writes run one after another; searches run beside them."""
@@ -40,18 +43,19 @@ class EdgeEngine:
         self._folder = folder
         self._reads = Lane("read", 1)
         self._writes = Lane("index", 1)
-        self._builds = Lane("optimize", 1)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open the engine in ``folder``, made where there is none; blocks while it loads."""
+        """Open the engine in ``folder``, made where there is none. Blocks while it loads."""
         config = edge.EdgeConfig(
             vectors={},
             sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
             max_search_threads=_ENGINE_SEARCH_THREADS,
         )
         if folder.exists():
-            return cls(_guard(edge.EdgeShard.load, str(folder), config), folder)
+            engine = cls(_guard(edge.EdgeShard.load, str(folder), config), folder)
+            engine._optimize()
+            return engine
         # Made under another name first, so that a crash never leaves a folder that can't be loaded.
         making = folder.with_name(folder.name + ".new")
         _remove_tree(making)
@@ -167,14 +171,16 @@ class EdgeEngine:
         """See Engine."""
         return await self._reads.run(_guard, self._shard.count, edge.CountRequest(exact=True))
 
-    async def optimize(self) -> None:
-        """See Engine."""
-        await self._builds.run(self._optimize)
-
     def _optimize(self) -> None:
-        # It writes segments anew before it drops the old ones.
+        """Rewrite the segments that have grown or lost much since the last start.
+
+        Only before there is traffic: the engine's binding keeps the interpreter to itself meanwhile
+        (docs/adr/0008). Searches don't need it; memory and the next start gain by it.
+        """
         size = sum(path.stat().st_blocks * 512 for path in self._folder.rglob("*") if path.is_file())
-        self._require_room(_RESERVE_TO_WRITE + size)
+        if shutil.disk_usage(self._folder).free < _RESERVE_TO_WRITE + size:
+            log.warning("segments not optimised: not enough room on the disk", needed_mib=size // 2**20)
+            return
         _guard(self._shard.optimize)
 
     def _require_room(self, needed: int) -> None:
@@ -187,9 +193,8 @@ class EdgeEngine:
 
     async def aclose(self) -> None:
         """See Engine."""
-        await self._builds.run(lambda: None)
         await self._writes.run(_guard, self._shard.flush)
-        for lane in (self._builds, self._reads, self._writes):
+        for lane in (self._reads, self._writes):
             lane.close()
         self._shard.close()
 

@@ -103,8 +103,5 @@ class Engine(Protocol):
     async def count(self) -> int:
         """Points in the collection."""
 
-    async def optimize(self) -> None:
-        """Build the index of what has come in; searches and writes go on meanwhile."""
-
     async def aclose(self) -> None:
         """Flush and release the engine."""

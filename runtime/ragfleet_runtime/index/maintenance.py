@@ -1,4 +1,4 @@
-"""Work on the index beside the traffic: weights kept true to the mean length, segments optimised."""
+"""Work on the index beside the traffic: weights kept true to the mean length, writes synced."""
 
 from __future__ import annotations
 
@@ -96,5 +96,4 @@ class Maintenance:
             async with self._flushing.writing():
                 chunks = await self._lengths.encode_again(self._engine, self._analyzer, self._encode)
             log.info("weights renewed for the mean length of chunks", chunks=chunks)
-        await self._engine.optimize()
         await self._flushing.flush()

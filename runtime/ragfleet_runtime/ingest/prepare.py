@@ -5,8 +5,6 @@ Arguments and results are plain values that pickle, and the imports stay light: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ragfleet_runtime.ingest.chunk.adaptive import chunk
 from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 from ragfleet_runtime.ingest.model import Chunk, Kind, Parsed, ParseError, Prepared
@@ -35,21 +33,9 @@ def prepare_text(text: str, settings: ChunkSettings) -> Prepared:
     return Prepared(Parsed(text, kind), chunks)
 
 
-def prepare_texts(texts: Sequence[str], settings: ChunkSettings) -> list[Prepared | str]:
-    """Several texts, in their order: each prepared, or the message of why it can't be."""
-    return [_prepared_or_reason(text, settings) for text in texts]
-
-
 def rechunk(text: str, kind: Kind, settings: ChunkSettings) -> tuple[Chunk, ...]:
     """The chunks of a text that was parsed before."""
     return chunk(text, kind, settings)
-
-
-def _prepared_or_reason(text: str, settings: ChunkSettings) -> Prepared | str:
-    try:
-        return prepare_text(text, settings)
-    except ParseError as error:
-        return str(error)
 
 
 def _check_unicode(text: str) -> None:

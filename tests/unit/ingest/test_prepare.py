@@ -7,9 +7,10 @@ import sys
 import pytest
 
 from ragfleet_api.config import ChunkingConfig
+from ragfleet_runtime.ingest.analyse import Analysed, Recipe, analyse_texts
 from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
-from ragfleet_runtime.ingest.model import Kind, ParseError, Prepared
-from ragfleet_runtime.ingest.prepare import prepare_file, prepare_text, prepare_texts, rechunk
+from ragfleet_runtime.ingest.model import Kind, ParseError
+from ragfleet_runtime.ingest.prepare import prepare_file, prepare_text, rechunk
 
 SETTINGS = ChunkSettings("Adaptive", 64, 8)
 
@@ -43,10 +44,14 @@ def test_text_that_cannot_be_kept(text: str, message: str) -> None:
 
 
 def test_one_bad_text_of_several() -> None:
-    good, bad, also_good = prepare_texts(["Good.", "b\0d", "Also good."], SETTINGS)
-    assert isinstance(good, Prepared)
+    recipe = Recipe(SETTINGS, "English")
+    texts = [("Good.", "Title"), ("b\0d", None), ("Also good.", None)]
+    good, bad, also_good = analyse_texts(texts, recipe)
+    assert isinstance(good, Analysed)
+    assert good.title == "Title"
+    assert sorted(good.counts[0].values()) == [1, 1]  # "titl" and "good", each once
     assert isinstance(bad, str)
-    assert isinstance(also_good, Prepared)
+    assert isinstance(also_good, Analysed)
     assert "NUL" in bad
 
 
