@@ -58,12 +58,19 @@ define install
 $(if $(UV),VIRTUAL_ENV=$(VENV) uv pip install --quiet,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 endef
 
+# uv makes environments without pip; one that it made must still serve where uv is gone.
+define pip
+$(if $(UV),,@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip)
+endef
+
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(pip)
 	$(install) --require-hashes -r requirements/run.txt
 	$(install) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(pip)
 	$(install) --require-hashes -r requirements/dev.txt
 	$(install) --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run

@@ -26,6 +26,8 @@ def load_config(file: Path, overrides: Sequence[str]) -> RuntimeConfig:
         pipeline = load_pipeline(file, overrides)
     except ManifestError as error:
         raise CliError(str(error)) from error
+    if pipeline.spec.replicas == 0:
+        raise CliError("spec.replicas is 0, so there is nothing to run: set it to 1 or leave it out")
     owner = Owner(
         cluster=LOCAL_CLUSTER,
         namespace=pipeline.metadata.namespace or DEFAULT_NAMESPACE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="stop after the answer")
     chosen = parser.parse_args()
     ragfleet = [sys.executable, "-m", "ragfleet_cli"]
-    up = [*ragfleet, "up", "-f", str(HERE / "pipeline.yaml"), "--port", chosen.port]
+    up = [*ragfleet, "up", "-f", str(HERE / "pipeline.yaml"), "--port", chosen.port, "--log-level", "warning"]
     # A session of its own, so that Ctrl-C reaches this script alone, which then ends the service in order.
     with subprocess.Popen(up, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
         try:
@@ -49,7 +50,7 @@ def _address(service: subprocess.Popen[str]) -> str | None:
 
 
 def _step(command: list[str]) -> int:
-    print(f"\n$ ragfleet {' '.join(command[3:])}", flush=True)
+    print(f"\n$ ragfleet {shlex.join(command[3:])}", flush=True)
     return subprocess.run(command, check=False).returncode
 
 

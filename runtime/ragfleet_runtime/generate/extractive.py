@@ -17,6 +17,7 @@ _RELEVANT = 0.45  # share of the question's weight that the evidence must cover
 _WORTH_ADDING = 0.35  # a further sentence's own new evidence, as a share of the first one's
 _KNOWN = 0.3  # what a term counts for once the answer has it
 _LOWER_RANK = 0.03
+_FENCES = ("```", "~~~")
 _NUMBER_ASKED = 1.3  # what a sentence with a number gains where a number is asked for
 _ASKS_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|often|far|old|fast|quickly|large|big|high|soon|late)|when|at what"
@@ -105,13 +106,16 @@ def quote(chosen: Sequence[Sentence]) -> tuple[str, tuple[Citation, ...]]:
     ordered = sorted(chosen, key=lambda s: (chosen[0].source.n != s.source.n, s.source.n, s.start))
     text = ""
     citations = []
+    several_lines = False
     for sentence in ordered:
         if text:
-            text += "\n" if "\n" in sentence.text else " "
+            text += "\n" if several_lines or "\n" in sentence.text else " "
         start = len(text)
         text += sentence.text
         citations.append(Citation(sentence.source.n, start, len(text)))
-        text += f" [{sentence.source.n}]"
+        # A fence is only a fence alone on its line.
+        text += f"\n[{sentence.source.n}]" if sentence.text.endswith(_FENCES) else f" [{sentence.source.n}]"
+        several_lines = "\n" in sentence.text
     return text, tuple(citations)
 
 

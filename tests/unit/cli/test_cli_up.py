@@ -71,3 +71,15 @@ def test_a_service_that_cannot_start_is_one_plain_line(
     put_in_place(monkeypatch, serve)
     assert main(["up", "-f", str(manifest)]) == 2
     assert capsys.readouterr().err == "ragfleet: can't listen on 127.0.0.1:8080: Address already in use\n"
+
+
+def test_nothing_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tmp_path / "pipeline.yaml"
+    manifest.write_text(
+        "apiVersion: ragfleet.dev/v1alpha1\nkind: RAGPipeline\nmetadata: {name: a}\n"
+        "spec: {vectorStore: {type: Embedded}, generation: {type: Extractive}, auth: {required: false},\n"
+        "       replicas: 0}\n"
+    )
+    assert main(["up", "-f", str(manifest), "--data", str(tmp_path / "data")]) == 2
+    assert "spec.replicas is 0, so there is nothing to run" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()

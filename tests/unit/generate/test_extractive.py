@@ -51,7 +51,8 @@ async def ask(question: str, *sources: Source, most: int = 3, **idf: Any) -> tup
     for citation in answer.citations:
         statement = answer.text[citation.answer_start : citation.answer_end]
         assert statement in sources[citation.n - 1].passage.text
-        assert answer.text[citation.answer_end :].startswith(f" [{citation.n}]")
+        marker = f"\n[{citation.n}]" if statement.endswith("```") else f" [{citation.n}]"
+        assert answer.text[citation.answer_end :].startswith(marker)
     return answer.text, answer.confidence
 
 
@@ -117,6 +118,12 @@ async def test_a_sentence_brings_the_list_that_it_introduces() -> None:
     text = "To restore a backup:\n\n- stop the node\n- run the restore\n\nThen wait."
     answer, _ = await ask("restore a backup", source(text), restore=5.0, backup=5.0)
     assert answer == "To restore a backup:\n\n- stop the node\n- run the restore [1]"
+
+
+async def test_a_marker_never_breaks_a_fence() -> None:
+    text = "To rotate a key:\n\n```sh\nrotate key\n```\n\nThe key then changes."
+    answer, _ = await ask("rotate key changes", source(text), rotate=5.0, key=4.0, changes=5.0)
+    assert answer == "To rotate a key:\n\n```sh\nrotate key\n```\n[1]\nThe key then changes. [1]"
 
 
 def test_markers_headings_and_fences_are_not_quoted() -> None:
