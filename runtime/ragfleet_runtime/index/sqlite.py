@@ -7,12 +7,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from ragfleet_runtime.errors import StorageError, StorageFullError
 from ragfleet_runtime.index.documents import Document, DocumentSummary, Identity, Key, Leftover, Totals
+from ragfleet_runtime.index.sqlite_rows import document_of, note, put, rows_of, time_of
 from ragfleet_runtime.lanes import Lane
 
 # Short columns stand before long ones, so that reading them doesn't touch a row's overflow pages. The indexes
@@ -91,14 +91,14 @@ class SQLiteDocumentStore:
         """See DocumentStore."""
         # Not synced to the disk: should a power cut lose the note together with the chunks' commit, the
         # count of points against the sum of chunks tells at the next start.
-        await self._write(lambda db: _note(db, revisions, "pending"), durable=False)
+        await self._write(lambda db: note(db, revisions, "pending"), durable=False)
 
     async def commit(self, documents: Sequence[Document]) -> list[Leftover]:
         """See DocumentStore."""
 
         def commit(db: sqlite3.Connection) -> list[Leftover]:
-            replaced = [old for document in documents if (old := _put(db, document)) is not None]
-            _note(db, replaced, "garbage")
+            replaced = [old for document in documents if (old := put(db, document)) is not None]
+            note(db, replaced, "garbage")
             return replaced
 
         return await self._write(commit, durable=True)
@@ -115,7 +115,7 @@ class SQLiteDocumentStore:
                     (key.tenant, key.id),
                 ).fetchall()
             ]
-            _note(db, removed, "garbage")
+            note(db, removed, "garbage")
             return removed
 
         return await self._write(delete, durable=True)
@@ -135,7 +135,7 @@ class SQLiteDocumentStore:
     def find_current(self, keys: Iterable[Key]) -> dict[Key, str]:
         """The current revision of each document that exists. Blocks."""
         with _storage_errors():
-            rows = _rows(self._reader(), keys, "revision")
+            rows = rows_of(self._reader(), keys, "revision")
             return {Key(tenant, id_): revision for tenant, id_, revision in rows}
 
     def find_pending(self, revisions: Iterable[str]) -> set[str]:
@@ -154,7 +154,7 @@ class SQLiteDocumentStore:
     async def identities(self, keys: Iterable[Key]) -> dict[Key, Identity]:
         """See DocumentStore."""
         wanted = list(keys)
-        rows = await self._read(lambda db: list(_rows(db, wanted, "content_hash, recipe, chunks")))
+        rows = await self._read(lambda db: list(rows_of(db, wanted, "content_hash, recipe, chunks")))
         return {Key(tenant, id_): Identity(*identity) for tenant, id_, *identity in rows}
 
     async def get(self, key: Key) -> Document | None:
@@ -163,8 +163,8 @@ class SQLiteDocumentStore:
             "revision, content_hash, recipe, kind, title, metadata, text, "
             "chunks, terms, created_at, updated_at"
         )
-        rows = await self._read(lambda db: list(_rows(db, [key], columns)))
-        return _document(rows[0]) if rows else None
+        rows = await self._read(lambda db: list(rows_of(db, [key], columns)))
+        return document_of(rows[0]) if rows else None
 
     async def page(self, tenant: str, *, after: str | None, limit: int) -> list[DocumentSummary]:
         """See DocumentStore."""
@@ -177,7 +177,13 @@ class SQLiteDocumentStore:
         )
         return [
             DocumentSummary(
-                Key(row[0], row[1]), row[2], json.loads(row[3]), row[4], row[5], _time(row[6]), _time(row[7])
+                Key(row[0], row[1]),
+                row[2],
+                json.loads(row[3]),
+                row[4],
+                row[5],
+                time_of(row[6]),
+                time_of(row[7]),
             )
             for row in rows
         ]
@@ -239,88 +245,3 @@ def _storage_errors() -> Iterator[None]:
                 "the disk is full: free some space, then send the documents again"
             ) from error
         raise StorageError(f"the document store failed: {error}") from error
-
-
-def _note(
-    db: sqlite3.Connection, revisions: Sequence[Leftover], state: Literal["pending", "garbage"]
-) -> None:
-    db.executemany(
-        "INSERT INTO revisions VALUES (?, ?, ?)", [(r.revision, r.chunks, state) for r in revisions]
-    )
-
-
-def _put(db: sqlite3.Connection, document: Document) -> Leftover | None:
-    """Make ``document`` the record of its key; returns the revision that it replaces."""
-    key = document.key
-    old = db.execute(
-        "SELECT revision, chunks, created_at FROM documents WHERE tenant = ? AND id = ?", (key.tenant, key.id)
-    ).fetchone()
-    values: dict[str, Any] = {
-        "tenant": key.tenant,
-        "id": key.id,
-        "revision": document.revision,
-        "content_hash": document.content_hash,
-        "recipe": document.recipe,
-        "chunks": document.chunks,
-        "terms": document.terms,
-        "kind": document.kind,
-        "title": document.title,
-        "created_at": old[2] if old else document.created_at.timestamp(),
-        "updated_at": document.updated_at.timestamp(),
-        "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
-        "text": document.text,
-    }
-    columns = ", ".join(values)
-    marks = ", ".join(f":{name}" for name in values)
-    db.execute(f"INSERT OR REPLACE INTO documents ({columns}) VALUES ({marks})", values)  # noqa: S608 (own names)
-    db.execute("DELETE FROM revisions WHERE revision = ?", (document.revision,))
-    return Leftover(old[0], old[1]) if old else None
-
-
-def _rows(db: sqlite3.Connection, keys: Iterable[Key], columns: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of the keys that exist: tenant, id, then ``columns``."""
-    by_tenant: dict[str, list[str]] = {}
-    for tenant, id_ in keys:
-        by_tenant.setdefault(tenant, []).append(id_)
-    query = (
-        f"SELECT tenant, id, {columns} FROM documents "  # noqa: S608 (columns are named in this module)
-        "WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))"
-    )
-    for tenant, ids in by_tenant.items():
-        yield from db.execute(query, (tenant, json.dumps(ids)))
-
-
-def _document(row: tuple[Any, ...]) -> Document:
-    (
-        tenant,
-        id_,
-        revision,
-        content_hash,
-        recipe,
-        kind,
-        title,
-        metadata,
-        text,
-        chunks,
-        terms,
-        created,
-        updated,
-    ) = row
-    return Document(
-        Key(tenant, id_),
-        revision,
-        content_hash,
-        recipe,
-        kind,
-        title,
-        json.loads(metadata),
-        text,
-        chunks,
-        terms,
-        _time(created),
-        _time(updated),
-    )
-
-
-def _time(timestamp: float) -> datetime:
-    return datetime.fromtimestamp(timestamp, UTC)
