@@ -11,32 +11,12 @@ from ragfleet_runtime.index.engine import Hit, Passage
 
 def search_result(hit: Hit) -> dict[str, Any]:
     """A SearchResult."""
-    passage = hit.passage
-    return {
-        "document_id": passage.document_id,
-        "chunk_id": passage.chunk_id,
-        "text": passage.text,
-        "score": hit.score,
-        "title": passage.title,
-        "metadata": _metadata(passage),
-        "start": passage.start,
-        "end": passage.end,
-    }
+    return {"chunk_id": hit.passage.chunk_id, "score": hit.score, **_passage(hit.passage)}
 
 
 def answer_source(source: Source) -> dict[str, Any]:
     """An AnswerSource."""
-    passage = source.passage
-    return {
-        "n": source.n,
-        "document_id": passage.document_id,
-        "title": passage.title,
-        "text": passage.text,
-        "score": source.score,
-        "metadata": _metadata(passage),
-        "start": passage.start,
-        "end": passage.end,
-    }
+    return {"n": source.n, "score": source.score, **_passage(source.passage)}
 
 
 def answer_rest(answer: Answer, retrieval_count: int, latency_ms: float) -> dict[str, Any]:
@@ -70,6 +50,17 @@ def document_summary(document: DocumentSummary | Document, recipe: str) -> dict[
         "stale": document.recipe != recipe,
         "created_at": document.created_at,
         "updated_at": document.updated_at,
+    }
+
+
+def _passage(passage: Passage) -> dict[str, Any]:
+    return {
+        "document_id": passage.document_id,
+        "title": passage.title,
+        "text": passage.text,
+        "start": passage.start,
+        "end": passage.end,
+        "metadata": _metadata(passage),
     }
 
 
