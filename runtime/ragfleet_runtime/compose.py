@@ -67,6 +67,7 @@ async def open_runtime(config: RuntimeConfig, folder: Path) -> AsyncIterator[Run
             if damaged:
                 log.warning("documents are indexed again: chunks were missing", documents=len(damaged))
                 await ingester.reindex(damaged)
+            collection.flushing.repaired()
             readiness = Readiness()
             app = _app(config, folder, collection, ingester, readiness)
             readiness.open()

@@ -85,11 +85,11 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
         stack.callback(reader.close)
         encode = Lane("encode", 1)
         stack.callback(encode.close)
-        flushing = Flushing(engine, store)
+        flushing = await Flushing.load(engine, store)
         stack.push_async_callback(flushing.flush)
         writer = DocumentWriter(engine, store, lengths, flushing, encode)
         await writer.recover()
-        maintenance = Maintenance(engine, store, lengths, flushing, analyzer, encode)
+        maintenance = Maintenance(engine, lengths, flushing, analyzer, encode)
         stack.push_async_callback(maintenance.aclose)
         committer = Committer(writer)
         stack.push_async_callback(committer.aclose)
@@ -114,8 +114,7 @@ async def audit(collection: Collection) -> list[Key]:
     damage to the disk, every point is looked at, and those of no record are removed.
     """
     totals = await collection.store.totals()
-    lost = await collection.flushing.may_have_lost_writes()
-    if not lost and await collection.engine.count() == totals.chunks:
+    if not collection.flushing.may_have_lost_writes and await collection.engine.count() == totals.chunks:
         return []
     found = await _remove_unknown_points(collection)
     damaged: list[Key] = []
@@ -140,6 +139,7 @@ async def _remove_unknown_points(collection: Collection) -> dict[Key, int]:
                 found[key] = found.get(key, 0) + 1
             else:
                 unknown.append(id_)
-        await collection.engine.delete(unknown)
+        async with collection.flushing.writing():
+            await collection.engine.delete(unknown)
         if after is None:
             return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Self
 
 from ragfleet_runtime.index.documents import DocumentStore
 from ragfleet_runtime.index.engine import Engine
@@ -27,12 +28,30 @@ def boot_id() -> str:
 class Flushing:
     """Keeps a note, in the store, of engine writes that aren't synced yet."""
 
-    def __init__(self, engine: Engine, store: DocumentStore) -> None:
+    def __init__(self, engine: Engine, store: DocumentStore, *, noted: bool, lost: bool) -> None:
         self._engine = engine
         self._store = store
-        self._noted = False
+        self._noted = noted
+        self._lost = lost
         self._writers = 0
         self._writes = 0
+
+    @classmethod
+    async def load(cls, engine: Engine, store: DocumentStore) -> Self:
+        """Read the note that the collection was left with, before anything is written."""
+        note = await store.get_setting(_UNSYNCED)
+        return cls(
+            engine, store, noted=bool(note), lost=bool(note) and (note == _UNKNOWN or note != boot_id())
+        )
+
+    @property
+    def may_have_lost_writes(self) -> bool:
+        """Whether the machine may have gone down, before this start, with writes that weren't synced."""
+        return self._lost
+
+    def repaired(self) -> None:
+        """Tell that every chunk has been held against the records: from now on the note may go."""
+        self._lost = False
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
@@ -54,11 +73,6 @@ class Flushing:
         before = self._writes
         quiet = not self._writers
         await self._engine.flush()
-        if quiet and self._writes == before:
+        if quiet and self._writes == before and not self._lost:
             self._noted = False  # first: a write that comes now makes its note after this one is dropped
             await self._store.put_settings({_UNSYNCED: ""})
-
-    async def may_have_lost_writes(self) -> bool:
-        """Whether the machine may have gone down, before this start, with writes that weren't synced."""
-        noted = await self._store.get_setting(_UNSYNCED)
-        return bool(noted) and (noted == _UNKNOWN or noted != boot_id())

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from ragfleet_runtime.index.bm25 import Analyzer, SparseVector, document_vector
-from ragfleet_runtime.index.documents import DocumentStore
+from ragfleet_runtime.index.documents import DocumentStore, Totals
 from ragfleet_runtime.index.engine import Engine, Passage
 from ragfleet_runtime.lanes import Lane
 
@@ -57,7 +57,7 @@ class MeanLength:
         totals = await self._store.totals()
         if not totals.chunks:
             return False
-        return abs(max(totals.terms / totals.chunks, 1.0) / self._mean - 1) > TOLERANCE
+        return abs(_real_mean(totals) / self._mean - 1) > TOLERANCE
 
     async def encode_again(self, engine: Engine, analyzer: Analyzer, encode: Lane) -> int:
         """Give every chunk weights of the real mean; returns how many chunks.
@@ -66,7 +66,7 @@ class MeanLength:
         """
         totals = await self._store.totals()
         if totals.chunks:
-            self._mean = max(totals.terms / totals.chunks, 1.0)
+            self._mean = _real_mean(totals)
         mean = self._mean or 1.0
         self._unfinished = True
         await self._store.put_settings({_MEAN: repr(mean), _ENCODING: "unfinished"})
@@ -81,6 +81,10 @@ class MeanLength:
         await self._store.put_settings({_ENCODING: "finished"})
         self._unfinished = False
         return encoded
+
+
+def _real_mean(totals: Totals) -> float:
+    return max(totals.terms / totals.chunks, 1.0)
 
 
 def _vectors(page: list[tuple[UUID, Passage]], analyzer: Analyzer, mean: float) -> dict[UUID, SparseVector]:

@@ -9,7 +9,6 @@ import structlog
 
 from ragfleet_runtime.errors import StorageError
 from ragfleet_runtime.index.bm25 import Analyzer
-from ragfleet_runtime.index.documents import DocumentStore
 from ragfleet_runtime.index.engine import Engine
 from ragfleet_runtime.index.flushing import Flushing
 from ragfleet_runtime.index.lengths import MeanLength
@@ -28,14 +27,12 @@ class Maintenance:
     def __init__(
         self,
         engine: Engine,
-        store: DocumentStore,
         lengths: MeanLength,
         flushing: Flushing,
         analyzer: Analyzer,
         encode: Lane,
     ) -> None:
         self._engine = engine
-        self._store = store
         self._lengths = lengths
         self._flushing = flushing
         self._analyzer = analyzer
