@@ -5,6 +5,7 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
+EXTRAS := --extra evaluate --extra fastembed --extra openai --extra anthropic --extra qdrant
 SOURCES := crds runtime cli tests bench examples
 
 .DEFAULT_GOAL := help
@@ -37,9 +38,9 @@ bench: $(VENV)/.dev ## Measure, and fail where a bar is missed
 
 lock: ## Renew the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--upgrade --extra evaluate --group dev pyproject.toml -o requirements/dev.txt
+		--upgrade $(EXTRAS) --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra evaluate --group build -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+		$(EXTRAS) --group build -c requirements/dev.txt pyproject.toml -o requirements/run.txt
 
 clean: ## Remove what make made, the quickstart's data included
 	rm -rf $(VENV) .ragfleet .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/out

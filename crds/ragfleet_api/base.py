@@ -58,6 +58,14 @@ class ApiModel(BaseModel):
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 
+    @classmethod
+    def attribute_of(cls, json_name: str) -> str:
+        """The attribute that a JSON name stands for. Raises LookupError where there is none."""
+        for name, field in cls.model_fields.items():
+            if field.alias == json_name:
+                return name
+        raise LookupError(json_name)
+
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
         broken = [rule for rule in self.rules if not rule.holds(self)]

@@ -19,6 +19,13 @@ _HEADER = "# Generated from crds/ragfleet_api by `make generate`; edit the model
 _READY = '.status.conditions[?(@.type=="Ready")]'
 
 
+# The pure-Python dumper, since libyaml's folds long lines elsewhere.
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        # A model that several sections share is written out for each.
+        return True
+
+
 def custom_resource_definition() -> dict[str, Any]:
     """The definition as plain data, ready for YAML or for the API server."""
     return {
@@ -58,9 +65,8 @@ def custom_resource_definition() -> dict[str, Any]:
 
 def to_yaml() -> str:
     """The definition as the text of ``crds/ragpipelines.yaml``; the same models give the same bytes."""
-    # The pure-Python dumper, since libyaml's folds long lines elsewhere.
     body = yaml.dump(
-        custom_resource_definition(), Dumper=yaml.SafeDumper, sort_keys=False, width=100, allow_unicode=True
+        custom_resource_definition(), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True
     )
     return _HEADER + body
 

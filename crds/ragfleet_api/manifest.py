@@ -4,125 +4,151 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ragfleet_api.manifest_errors import Locate, describe, is_unknown_field
-from ragfleet_api.overrides import apply_overrides, parse_overrides
+from ragfleet_api.manifest_file import file_error, read_manifest
+from ragfleet_api.overrides import Override, apply_overrides, parse_overrides
 from ragfleet_api.problems import ManifestError, Path, Problem, show_value
 from ragfleet_api.resource import RAGPipeline
 from ragfleet_api.schema import structural_schema
+from ragfleet_api.secret_documents import SECRET_KIND, SecretValues, read_secrets
 from ragfleet_api.suggest import suggestion
 from ragfleet_api.version import API_VERSION, KIND
 from ragfleet_api.yaml_lines import Document, read_documents
 
-MAX_BYTES: Final = 2**20
-_STDIN: Final = "stdin"
+# Where a pipeline is that doesn't say so.
+DEFAULT_NAMESPACE: Final = "default"
 
 
 def load_manifest(path: FilePath | Literal["-"], overrides: Sequence[str] = ()) -> RAGPipeline:
-    """The pipeline in a file, or in standard input for "-", with the ``--set`` arguments applied.
-
-    The file holds one RAGPipeline and nothing else; its status is ignored. Raises ManifestError with all
-    that is wrong with it. The limit is ``MAX_BYTES``.
-    """
-    source = _STDIN if path == "-" else str(path)
-    return parse_manifest(_decode(_read(path, source), source), source, overrides)
+    """The pipeline in a file, as ``load_with_secrets`` gives it."""
+    return load_with_secrets(path, overrides)[0]
 
 
 def parse_manifest(text: str, source: str, overrides: Sequence[str] = ()) -> RAGPipeline:
-    """The pipeline in a text; ``source`` names it in messages. Otherwise as ``load_manifest``."""
+    """The pipeline in a text, as ``parse_with_secrets`` gives it."""
+    return parse_with_secrets(text, source, overrides)[0]
+
+
+def load_with_secrets(
+    path: FilePath | Literal["-"], overrides: Sequence[str] = ()
+) -> tuple[RAGPipeline, SecretValues]:
+    """The pipeline and the Secrets in a file, or in standard input for "-".
+
+    The file holds one RAGPipeline, to which the ``--set`` arguments apply and whose status is ignored, and
+    any number of Secrets. Raises ManifestError with all that is wrong with it.
+    """
+    return parse_with_secrets(*read_manifest(path), overrides)
+
+
+def parse_with_secrets(
+    text: str, source: str, overrides: Sequence[str] = ()
+) -> tuple[RAGPipeline, SecretValues]:
+    """The pipeline and the Secrets in a text; ``source`` names it. Otherwise as ``load_with_secrets``."""
     settings = parse_overrides(overrides)
-    document = _only_pipeline(read_documents(text, source), source)
-    value, origins = apply_overrides(document.value, settings)
-    _check_text(value, source)
-    value.pop("status", None)
-    errors = _errors(value)
-    if not errors:
-        return _validate(value)
-    problems = describe(errors, structural_schema(RAGPipeline), _locator(document.lines, origins, source))
-    raise ManifestError(sorted(problems, key=_order))
+    document, others = _sorted(_documents(text, source), source)
+    value, problems = _pipeline(document, settings, source)
+    secrets, found = read_secrets(others, _namespace(value), source)
+    if problems or found:
+        raise ManifestError(sorted([*problems, *found], key=_order))
+    return _validate(value), secrets
 
 
-def _read(path: FilePath | Literal["-"], source: str) -> bytes:
+def _documents(text: str, source: str) -> list[Document]:
     try:
-        if path == "-":
-            return _read_limited(sys.stdin.buffer, source)
-        with FilePath(path).open("rb") as file:
-            return _read_limited(file, source)
-    except FileNotFoundError as error:
-        raise _file_error("no such file", source) from error
-    except IsADirectoryError as error:
-        raise _file_error("is a directory; name the manifest file in it", source) from error
-    except OSError as error:
-        raise _file_error(f"cannot be read: {error.strerror}", source) from error
+        documents = read_documents(text, source)
+    except ManifestError as error:
+        # YAML's own words quote tags and aliases, and a value that starts with ! or * is read as one of them.
+        if SECRET_KIND not in text:
+            raise
+        problems = [replace(problem, message=_unquoted(problem.message)) for problem in error.problems]
+        raise ManifestError(problems) from None
+    for document in documents:
+        _check_text(document.value, source)
+    return documents
 
 
-def _read_limited(file: BinaryIO, source: str) -> bytes:
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise _file_error(f"larger than {MAX_BYTES // 2**20} MiB, which no manifest needs", source)
-    return content
-
-
-def _decode(content: bytes, source: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        message = f"not UTF-8 text (byte 0x{content[error.start]:02x}); save the file as UTF-8"
-        raise ManifestError([Problem("", line, message, source)]) from error
-
-
-def _file_error(message: str, source: str) -> ManifestError:
-    return ManifestError([Problem("", None, message, source)])
+def _unquoted(message: str) -> str:
+    return re.sub(r"(?<=the tag )\S+|'[^']*'", "(not shown)", message)
 
 
 def _check_text(value: Any, source: str) -> None:
     # Arguments of a command may hold undecodable bytes, and a YAML escape half of a surrogate pair.
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise _file_error("a text in it, or in --set, is not Unicode; write it in UTF-8", source) from error
+    except UnicodeEncodeError:
+        raise file_error("a text in it, or in --set, is not Unicode; write it in UTF-8", source) from None
 
 
-def _only_pipeline(documents: Sequence[Document], source: str) -> Document:
-    """The one document, a RAGPipeline. Raises ManifestError for none, for others and for a second."""
+def _sorted(documents: Sequence[Document], source: str) -> tuple[Document, list[Document]]:
+    """The one RAGPipeline, and the Secrets. Raises ManifestError for none, for others and for a second."""
     if not documents:
-        raise _file_error(f"empty; must hold one {KIND}", source)
-    problems = [problem for document in documents for problem in _identity_problems(document, source)]
-    if not problems and len(documents) > 1:
-        first = documents[0].lines[()]
+        raise file_error(f"empty; must hold one {KIND}", source)
+    secrets = [document for document in documents if _kind(document) == SECRET_KIND]
+    pipelines = [document for document in documents if _kind(document) != SECRET_KIND]
+    expected = f'"{KIND}"' if len(documents) == 1 else f'"{KIND}" or "{SECRET_KIND}"'
+    problems = [
+        problem for document in pipelines for problem in _identity_problems(document, expected, source)
+    ]
+    if not problems and len(pipelines) > 1:
+        first = pipelines[0].lines[()]
         problems = [
             Problem("", other.lines[()], f"a second {KIND}, after the one at line {first}; keep one", source)
-            for other in documents[1:]
+            for other in pipelines[1:]
         ]
     if problems:
         raise ManifestError(problems)
-    return documents[0]
+    if not pipelines:
+        raise file_error(f"no {KIND} in it, only Secrets; must hold one", source)
+    return pipelines[0], secrets
 
 
-def _identity_problems(document: Document, source: str) -> Iterable[Problem]:
+def _kind(document: Document) -> object:
+    return document.value.get("kind") if isinstance(document.value, dict) else None
+
+
+def _identity_problems(document: Document, kinds: str, source: str) -> Iterable[Problem]:
     value, lines = document.value, document.lines
     if not isinstance(value, dict):
         message = f"found {show_value(value)}; must be an object with apiVersion, kind, metadata, spec"
         yield Problem("", lines[()], message, source)
         return
-    for field, required in (("kind", KIND), ("apiVersion", API_VERSION)):
+    for field, required, allowed in (("kind", KIND, kinds), ("apiVersion", API_VERSION, f'"{API_VERSION}"')):
         found = value.get(field)
         line = lines.get((field,), lines[()])
         if found is None:
-            yield Problem(field, line, f'required, and missing; must be "{required}"', source)
+            yield Problem(field, line, f"required, and missing; must be {allowed}", source)
         elif found != required:
             hint = suggestion(found, [required])
-            yield Problem(field, line, f'found {show_value(found)}; {hint}must be "{required}"', source)
+            near = hint or (suggestion(found, [SECRET_KIND]) if field == "kind" else "")
+            yield Problem(field, line, f"found {show_value(found)}; {near}must be {allowed}", source)
             if field == "kind" and not hint:
                 return
+
+
+def _pipeline(document: Document, settings: Sequence[Override], source: str) -> tuple[Any, list[Problem]]:
+    """The pipeline's object with the settings applied, and all that is wrong with it."""
+    value, origins = apply_overrides(document.value, settings)
+    _check_text(value, source)
+    value.pop("status", None)
+    locate = _locator(document.lines, origins, source)
+    errors = _errors(value)
+    # The schema takes a while to make, and only errors need it.
+    return value, describe(errors, structural_schema(RAGPipeline), locate) if errors else []
+
+
+def _namespace(value: Mapping[str, Any]) -> str:
+    metadata = value.get("metadata")
+    namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
+    return namespace if isinstance(namespace, str) else DEFAULT_NAMESPACE
 
 
 def _validate(value: Any) -> RAGPipeline:

@@ -16,6 +16,8 @@ from ragfleet_api.suggest import suggestion
 
 # From a path to the source and the line of its nearest part.
 Locate = Callable[[Path], tuple[str, int | None]]
+# Whether the value at a path must not be shown.
+Conceal = Callable[[Path], bool]
 
 _TYPE_NAMES: Mapping[type, str] = {
     str: "string",
@@ -25,6 +27,15 @@ _TYPE_NAMES: Mapping[type, str] = {
     dict: "object",
     list: "array",
 }
+_CONCEALED: Mapping[type, str] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    dict: "an object",
+    list: "a list",
+    type(None): "null",
+}
 
 
 def is_unknown_field(error: ErrorDetails) -> bool:
@@ -32,20 +43,22 @@ def is_unknown_field(error: ErrorDetails) -> bool:
     return error["type"] == "extra_forbidden"
 
 
-def describe(errors: Sequence[ErrorDetails], schema: Schema, locate: Locate) -> list[Problem]:
+def describe(
+    errors: Sequence[ErrorDetails], schema: Schema, locate: Locate, conceal: Conceal = lambda _: False
+) -> list[Problem]:
     """One problem for each error, and for each rule of an object that breaks several.
 
     schema: of the whole object, as ``structural_schema`` makes it.
     """
     problems = []
     for error in errors:
-        for path, message in _messages(error, schema):
+        for path, message in _messages(error, schema, conceal):
             source, line = locate(path)
             problems.append(Problem(show_path(path), line, message, source))
     return problems
 
 
-def _messages(error: ErrorDetails, schema: Schema) -> list[tuple[Path, str]]:
+def _messages(error: ErrorDetails, schema: Schema, conceal: Conceal) -> list[tuple[Path, str]]:
     path: Path = error["loc"]
     if error["type"] == "rule":
         return [_rule_message(path, violation) for violation in error["ctx"]["violations"]]
@@ -53,7 +66,8 @@ def _messages(error: ErrorDetails, schema: Schema) -> list[tuple[Path, str]]:
         return [(path, _unknown(str(path[-1]), _node(schema, path[:-1])))]
     if error["type"] == "missing":
         return [(path, f"required, and missing; must be {_expected(_node(schema, path))}")]
-    return [(path, _wrong(error["input"], _node(schema, path)))]
+    describe_wrong = _wrong_concealed if conceal(path) else _wrong
+    return [(path, describe_wrong(error["input"], _node(schema, path)))]
 
 
 def _rule_message(path: Path, violation: Mapping[str, str]) -> tuple[Path, str]:
@@ -75,6 +89,12 @@ def _wrong(value: object, node: Schema) -> str:
     return f"found {found}; {hint}must be {_expected(node)}"
 
 
+def _wrong_concealed(value: object, node: Schema) -> str:
+    found = _CONCEALED.get(type(value), "another value")
+    hint = ": put it in quotes" if node["type"] == "string" and isinstance(value, bool | int | float) else ""
+    return f"found {found}; must be {_expected(node)}{hint}"
+
+
 def _expected(node: Schema) -> str:
     if "enum" in node:
         values = node["enum"]
@@ -86,7 +106,9 @@ def _expected(node: Schema) -> str:
         return f"a string{_length(node)}{_pattern(node)}"
     if node["type"] == "integer":
         return f"an integer{_range(node)}"
-    return {"boolean": "true or false", "array": "a list"}[node["type"]]
+    if node["type"] == "array":
+        return f"a list of at most {node['maxItems']} items" if "maxItems" in node else "a list"
+    return "true or false"
 
 
 def _range(node: Schema) -> str:

@@ -16,7 +16,14 @@ from typing import Any, Final
 
 import yaml
 
-from ragfleet_api.problems import ManifestError, Path, Problem, show_path, show_value
+from ragfleet_api.problems import (
+    ManifestError,
+    Path,
+    Problem,
+    hide_credentials,
+    show_path,
+    show_value,
+)
 from ragfleet_api.spec import RAGPipelineSpec
 from ragfleet_api.suggest import suggestion
 from ragfleet_api.yaml_scalars import plain_scalar
@@ -70,7 +77,7 @@ def _parse(argument: str) -> list[Override]:
         text = argument[position : setting.end("value")]
         overrides.append(
             Override(
-                argument=text,
+                argument=hide_credentials(text),
                 path=_from_root(_parse_path(setting["path"], text), text),
                 value=_parse_value(setting["value"], text),
             )
@@ -158,4 +165,4 @@ def _put(parent: Any, step: str | int, value: Any) -> None:
 
 
 def _error(argument: str, message: str) -> ManifestError:
-    return ManifestError([Problem("", None, message, f"--set {argument}")])
+    return ManifestError([Problem("", None, message, f"--set {hide_credentials(argument)}")])

@@ -12,6 +12,9 @@ Path = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = 60
+# Where passwords and keys stand in an address: before an @, in a query, behind a #.
+_USER_INFO = re.compile(r"://.*@", re.DOTALL)
+_QUERY = re.compile(r"(://[^?#]*[?#]).+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,19 @@ def show_path(path: Path) -> str:
     return text
 
 
+def hide_credentials(text: str) -> str:
+    """The text without what may be secret in an address that it holds: user info, query and fragment."""
+    return _QUERY.sub(r"\1…", _USER_INFO.sub("://…@", text))
+
+
 def show_value(value: object) -> str:
-    """A value as YAML would hold it, cut to one short line."""
+    """A value as YAML would hold it, cut to one short line, with credentials of an address hidden."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "a list"
+    if isinstance(value, str):
+        value = hide_credentials(value)
     if isinstance(value, str) and len(value) > _SHOWN:
         return f"{json.dumps(value[:_SHOWN], ensure_ascii=False)}… ({len(value)} characters)"
     return json.dumps(value, ensure_ascii=False)

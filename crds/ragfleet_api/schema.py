@@ -7,7 +7,9 @@ writes: every node has one type, nothing is referred to, and an optional field i
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -46,6 +48,13 @@ def structural_schema(model: type[BaseModel]) -> Schema:
 
     Raises ValueError for what such a schema cannot say: a union of types, or a keyword not listed here.
     """
+    # A copy, since callers put parts of it into what they make.
+    return copy.deepcopy(_made(model))
+
+
+@cache
+def _made(model: type[BaseModel]) -> Schema:
+    # Some 60 ms for the whole API, and messages about manifests ask for it again and again.
     schema = model.model_json_schema(by_alias=True)
     return _structural(schema, schema.get("$defs", {}))
 

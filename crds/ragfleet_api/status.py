@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from ragfleet_api.base import ApiModel
+from ragfleet_api.list_map import MapBy
 
 # Before the operator has seen an object its status says a generation that none has, so that no tool takes
 # "nothing written yet" for "ready".
@@ -53,10 +54,8 @@ class RAGPipelineStatus(ApiModel):
         default=None,
         description=f"The metadata.generation that this status describes; {NEVER_OBSERVED} before the first.",
     )
-    conditions: Annotated[list[Condition], Field(max_length=32)] | None = Field(
-        default=None,
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-        description="Ready sums up the others.",
+    conditions: Annotated[list[Condition], Field(max_length=32), MapBy("type")] | None = Field(
+        default=None, description="Ready sums up the others."
     )
     endpoint: Annotated[str, Field(max_length=2048)] | None = Field(
         default=None, description="URL of the service inside the cluster."

@@ -26,6 +26,8 @@ def admit(definition: dict[str, Any], value: dict[str, Any]) -> list[tuple[str, 
 
 def _without_nulls(schema: dict[str, Any], value: Any) -> Any:
     """The value less the nulls of declared fields, as PruneNonNullableNullsWithoutDefaults leaves it."""
+    if isinstance(value, list):
+        return [_without_nulls(schema.get("items", {}), item) for item in value]
     if not isinstance(value, dict):
         return value
     kept = {}
@@ -75,9 +77,14 @@ def _list_problems(schema: dict[str, Any], value: list[Any], path: str) -> Itera
     for index, item in enumerate(value):
         yield from _problems(schema["items"], item, f"{path}[{index}]")
     if schema.get("x-kubernetes-list-type") == "map":
-        keys = [tuple(item.get(key) for key in schema["x-kubernetes-list-map-keys"]) for item in value]
-        if len(set(keys)) < len(keys):
-            yield path, "Duplicate value"
+        yield from _duplicates(schema["x-kubernetes-list-map-keys"], value, path)
+
+
+def _duplicates(names: list[str], items: list[Any], path: str) -> Iterator[tuple[str, str]]:
+    keys = [tuple(item.get(name) for name in names) for item in items if isinstance(item, dict)]
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            yield f"{path}[{index}]", "Duplicate value"
 
 
 def _scalar_problem(schema: dict[str, Any], value: Any) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ragfleet_api.config import Owner, RuntimeConfig, project
+from ragfleet_api.config.project import project
+from ragfleet_api.config.runtime import Owner, RuntimeConfig
 from ragfleet_api.spec import RAGPipelineSpec
 
 MINIMAL: dict[str, Any] = {

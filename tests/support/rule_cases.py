@@ -5,177 +5,169 @@ It is held to the models, to the generated definition, and to real API servers.
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-MINIMAL: dict[str, Any] = {
-    "apiVersion": "ragfleet.dev/v1alpha1",
-    "kind": "RAGPipeline",
-    "metadata": {"name": "handbook"},
-    "spec": {
-        "vectorStore": {"type": "Embedded"},
-        "generation": {"type": "Extractive"},
-        "auth": {"required": False},
-    },
-}
+from support.case import MINIMAL, Case, changed
+from support.sections import EMBEDDINGS, GENERATORS, QDRANT, SECRET
+from support.valid_cases import VALID
+from support.value_cases import VALUES
 
-_AUTH = "auth.required must be set to false: API keys are required by default and not available yet"
-_OVERLAP = "overlapTokens must be less than maxTokens (default 256)"
-_NO_ANSWER = "noAnswer must not contain a number in square brackets, which would read as a citation"
-_REPLICAS = "replicas must be 0 or 1 with the Embedded engine: its data belongs to one process"
-_NAME = "must be a string of at most 52 characters that matches ^[a-z]([-a-z0-9]*[a-z0-9])?$"
-_STRATEGIES = "must be one of Adaptive, Sentence, Heading, Section, Syntax"
-_COLLECTION = "must be a string of 1 to 128 characters that matches ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+__all__ = ["CASES", "MINIMAL", "RULES", "VALID", "VALUES", "Case", "changed"]
+
+Changes = dict[str, Any]
+
+_DENSE: Changes = {"spec.embedding": EMBEDDINGS["FastEmbed"]}
+_CHAT: Changes = {"spec.generation": GENERATORS["OpenAI"]}
+_OPTIONAL = {"Extractive": "extractive"}
+_STORE = "spec.vectorStore"
+_RETRIEVAL = "spec.retrieval"
+_GENERATION = "spec.generation"
+_FALLBACKS = f"{_GENERATION}.fallbacks"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """The minimal object with some fields changed.
+def broken(name: str, changes: Changes, path: str, message: str) -> Case:
+    """A case that breaks a rule."""
+    return Case(name, changes, path, message, rule=True)
 
-    changes: values by path from the root; ``...`` takes the field away.
-    path, message: what the one problem is about, and how it is told on a laptop; "" for a valid object.
-    rule: whether a CEL rule finds it, so that the API server's message is the same.
+
+def union(path: str, members: Mapping[str, Changes], above: Changes) -> Iterator[Case]:
+    """What can be wrong with a union: a type without its section, and a section beside another type.
+
+    members: a valid value by type, with its section if it needs one. above: what the union needs around it.
     """
-
-    name: str
-    changes: dict[str, Any]
-    path: str = ""
-    message: str = ""
-    rule: bool = False
-
-    def manifest(self) -> dict[str, Any]:
-        """The object."""
-        return changed(self.changes)
-
-
-def changed(changes: dict[str, Any]) -> dict[str, Any]:
-    """The minimal object with fields changed, as in ``Case.changes``."""
-    value = copy.deepcopy(MINIMAL)
-    for path, new in changes.items():
-        *above, last = path.split(".")
-        parent = value
-        for step in above:
-            parent = parent.setdefault(step, {})
-        if new is ...:
-            del parent[last]
-        else:
-            parent[last] = new
-    return value
+    for type_, value in members.items():
+        section = next((key for key in value if key != "type"), _OPTIONAL.get(type_))
+        if section is None:
+            continue
+        if section in value:
+            message = f"type {type_} needs the section {section}"
+            changes = {**above, f"{path}.type": type_}
+            yield broken(f"{path} of {type_} without a section", changes, f"{path}.{section}", message)
+        other = next(name for name in members if name != type_)
+        changes = {
+            **above,
+            **{f"{path}.{key}": item for key, item in members[other].items()},
+            f"{path}.{section}": value.get(section, {}),
+        }
+        message = f"{section} is for type {type_} only: take it away, or set type to {type_}"
+        yield broken(f"{path} of {other} with the section {section}", changes, f"{path}.{section}", message)
 
 
-VALID = (
-    Case("minimal", {}),
-    Case("empty sections", {"spec.chunking": {}, "spec.retrieval": {}, "spec.ingestion": {}}),
-    Case("null is unset", {"spec.chunking": None, "spec.retrieval": {"topK": None}, "spec.replicas": None}),
-    Case(
-        "every field",
-        {
-            "metadata.labels": {"example.com/team": "a"},
-            "metadata.annotations": {"example.com/note": ""},
-            "spec.vectorStore": {"type": "Embedded", "collection": "team-a-2", "adopt": True},
-            "spec.chunking": {"strategy": "Heading", "maxTokens": 512, "overlapTokens": 64},
-            "spec.retrieval": {
-                "mode": "Sparse",
-                "topK": 5,
-                "bm25": {"language": "German"},
-                "query": {"maxCharacters": 1000, "tooLong": "Truncate"},
-            },
-            "spec.generation": {"type": "Extractive", "extractive": {"maxSentences": 2}, "noAnswer": "Non."},
-            "spec.ingestion": {
-                "maxRequestMegabytes": 1,
-                "parseTimeoutSeconds": 600,
-                "parseMemoryMegabytes": 128,
-            },
-            "spec.replicas": 1,
-        },
-    ),
-    Case("overlap one less than the default size", {"spec.chunking": {"overlapTokens": 255}}),
-    Case("overlap one less than the size", {"spec.chunking": {"maxTokens": 16, "overlapTokens": 15}}),
-    Case("a size without an overlap", {"spec.chunking": {"maxTokens": 16}}),
-    Case("paused", {"spec.replicas": 0}),
-    Case("longest name", {"metadata.name": "a" * 52}),
-    Case("brackets in an answer", {"spec.generation.noAnswer": "Nothing [found] in [1"}),
-    Case("longest answer, in characters and not bytes", {"spec.generation.noAnswer": "é" * 1000}),
+def keyless(path: str, members: Mapping[str, Changes], above: Changes) -> Iterator[Case]:
+    """A provider's own address without a key."""
+    for type_, value in members.items():
+        for section in value.keys() & {"openAI", "cohere", "anthropic"}:
+            yield broken(
+                f"{path} of {type_} without a key",
+                {**above, f"{path}.type": type_, f"{path}.{section}": {"model": "m"}},
+                f"{path}.{section}.apiKeySecretRef",
+                f"{type_} asks for a key: add apiKeySecretRef, or the baseURL of a server that asks for none",
+            )
+
+
+_ABOVE_A_FALLBACK: Changes = {**_CHAT, _FALLBACKS: [{"name": "other"}]}
+_UNIONS = (
+    *union(_STORE, {"Embedded": {"type": "Embedded"}, "Qdrant": QDRANT}, {}),
+    *union("spec.embedding", EMBEDDINGS, {}),
+    *union(_GENERATION, GENERATORS, {}),
+    *union(f"{_FALLBACKS}[0]", GENERATORS, _ABOVE_A_FALLBACK),
+    *keyless("spec.embedding", EMBEDDINGS, {}),
+    *keyless(_GENERATION, GENERATORS, {}),
+    *keyless(f"{_FALLBACKS}[0]", GENERATORS, _ABOVE_A_FALLBACK),
 )
 
-RULES = (
-    Case("overlap as large as the default size", {"spec.chunking": {"overlapTokens": 256}}, rule=True,
-         path="spec.chunking.overlapTokens", message=_OVERLAP),
-    Case("overlap as large as the size", {"spec.chunking": {"maxTokens": 64, "overlapTokens": 64}}, rule=True,
-         path="spec.chunking.overlapTokens", message=_OVERLAP),
-    Case("two copies of an embedded engine", {"spec.replicas": 2}, rule=True,
-         path="spec.replicas", message=_REPLICAS),
-    Case("an answer that cites", {"spec.generation.noAnswer": "Nothing found [12]."}, rule=True,
-         path="spec.generation.noAnswer", message=_NO_ANSWER),
-    Case("no word on auth", {"spec.auth": ...}, rule=True, path="spec.auth", message=_AUTH),
-    Case("null auth", {"spec.auth": None}, rule=True, path="spec.auth", message=_AUTH),
-    Case("empty auth", {"spec.auth": {}}, rule=True, path="spec.auth", message=_AUTH),
-    Case("auth required", {"spec.auth": {"required": True}}, rule=True, path="spec.auth", message=_AUTH),
-)  # fmt: skip
+_OVERLAP = "overlapTokens must be less than maxTokens (default 256)"
+_CANDIDATES = "candidates must be at least topK (default 8)"
+_EMBEDDING = "retrieval.mode Dense and Hybrid need an embedding"
+_FUSION = (
+    "retrieval.candidates, fusion and whenEmbeddingFails have no effect without an embedding: add one, or "
+    "take them away"
+)
+_INDEX = (
+    "vectorStore.index.hnsw and quantization have no effect without an embedding: add one, or take them away"
+)
+_WEIGHTS = "denseWeight and sparseWeight must not both be 0, or there is nothing to rank by"
+_RRF = "rrf is for method RRF only"
+_ALPHA = "alphaPercent is for method Weighted only"
+_TEMPERATURE = 'temperature must be at most "1" where Anthropic is asked or a fallback'
+_LAST = "an Extractive fallback must be the last: it never fails, so those after it are never tried"
+_NAME = "a fallback can't be named as the type in lower case, which names the generator above it"
+_COHERE = "batchSize must be at most 96 with Cohere, which takes no more at once"
+_CA = "caSecretRef needs a url that starts with https://"
+_NO_ANSWER = "noAnswer must not contain a number in square brackets, which would read as a citation"
+_REPLICAS = "replicas must be 0 or 1 with the Embedded engine: its data belongs to one process"
+_KEYS = "apiKeys have no effect where no key is required: take them away, or required: false"
+_OF_MODELS: Changes = {
+    "systemPrompt": "Be brief.",
+    "temperature": "0",
+    "maxOutputTokens": 100,
+    "language": "French",
+    "contextTokens": 1000,
+    "tokenizerPath": "tokenizer.json",
+}
 
-VALUES = (
-    Case("no spec", {"spec": ...}, path="spec",
-         message="required, and missing; must be an object with auth, chunking, generation, ingestion, "
-                 "replicas, retrieval, vectorStore"),
-    Case("no engine", {"spec.vectorStore": ...}, path="spec.vectorStore",
-         message="required, and missing; must be an object with adopt, collection, type"),
-    Case("no engine type", {"spec.vectorStore": {}}, path="spec.vectorStore.type",
-         message='required, and missing; must be "Embedded"'),
-    Case("unknown section", {"spec.chunks": {}}, path="spec.chunks",
-         message="unknown field; did you mean chunking? allowed: auth, chunking, generation, ingestion, "
-                 "replicas, retrieval, vectorStore"),
-    Case("unknown field", {"spec.chunking": {"maxTokenz": 5}}, path="spec.chunking.maxTokenz",
-         message="unknown field; did you mean maxTokens? allowed: maxTokens, overlapTokens, strategy"),
-    Case("unknown field that is null", {"spec.auth.key": None}, path="spec.auth.key",
-         message="unknown field; allowed: required"),
-    Case("Python's name of a field", {"spec.chunking": {"max_tokens": 64}}, path="spec.chunking.max_tokens",
-         message="unknown field; did you mean maxTokens? allowed: maxTokens, overlapTokens, strategy"),
-    Case("like nothing", {"spec.retrieval": {"zz": 5}}, path="spec.retrieval.zz",
-         message="unknown field; allowed: bm25, mode, query, topK"),
-    Case("text for a number", {"spec.retrieval": {"topK": "ten"}}, path="spec.retrieval.topK",
-         message='found "ten" (string); must be an integer from 1 to 100'),
-    Case("a number in quotes", {"spec.retrieval": {"topK": "10"}}, path="spec.retrieval.topK",
-         message='found "10" (string); must be an integer from 1 to 100'),
-    Case("a fraction", {"spec.retrieval": {"topK": 2.5}}, path="spec.retrieval.topK",
-         message="found 2.5 (number); must be an integer from 1 to 100"),
-    Case("a boolean for a number", {"spec.retrieval": {"topK": True}}, path="spec.retrieval.topK",
-         message="found true (boolean); must be an integer from 1 to 100"),
-    Case("a list for a number", {"spec.retrieval": {"topK": [5]}}, path="spec.retrieval.topK",
-         message="found a list; must be an integer from 1 to 100"),
-    Case("too many", {"spec.retrieval": {"topK": 101}}, path="spec.retrieval.topK",
-         message="found 101; must be an integer from 1 to 100"),
-    Case("far too many", {"spec.replicas": 10**30}, path="spec.replicas",
-         message="found 1000000000000000000000000000000; must be an integer from 0 to 1000"),
-    Case("text for a boolean", {"spec.auth": {"required": "false"}}, path="spec.auth.required",
-         message='found "false" (string); must be true or false'),
-    Case("a number for text", {"spec.generation.noAnswer": 5}, path="spec.generation.noAnswer",
-         message="found 5 (integer); must be a string of 1 to 1000 characters"),
-    Case("no text", {"spec.generation.noAnswer": ""}, path="spec.generation.noAnswer",
-         message='found ""; must be a string of 1 to 1000 characters'),
-    Case("too much text", {"spec.generation.noAnswer": "é" * 1001}, path="spec.generation.noAnswer",
-         message=f'found "{"é" * 60}"… (1001 characters); must be a string of 1 to 1000 characters'),
-    Case("text for an object", {"spec.retrieval": "Sparse"}, path="spec.retrieval",
-         message='found "Sparse" (string); must be an object with bm25, mode, query, topK'),
-    Case("a list for an object", {"spec.chunking": [{"maxTokens": 5}]}, path="spec.chunking",
-         message="found a list; must be an object with maxTokens, overlapTokens, strategy"),
-    Case("no such strategy", {"spec.chunking": {"strategy": "Fixed"}}, path="spec.chunking.strategy",
-         message=f'found "Fixed"; {_STRATEGIES}'),
-    Case("strategy in lower case", {"spec.chunking": {"strategy": "adaptive"}}, path="spec.chunking.strategy",
-         message=f'found "adaptive"; did you mean Adaptive? {_STRATEGIES}'),
-    Case("a number for a strategy", {"spec.chunking": {"strategy": 5}}, path="spec.chunking.strategy",
-         message=f"found 5 (integer); {_STRATEGIES}"),
-    Case("an engine to come", {"spec.vectorStore": {"type": "Qdrant"}}, path="spec.vectorStore.type",
-         message='found "Qdrant"; must be "Embedded"'),
-    Case("capitals in a collection", {"spec.vectorStore.collection": "Team"},
-         path="spec.vectorStore.collection", message=f'found "Team"; {_COLLECTION}'),
-    Case("a newline after a collection", {"spec.vectorStore.collection": "team\n"},
-         path="spec.vectorStore.collection", message=f'found "team\\n"; {_COLLECTION}'),
-    Case("name too long", {"metadata.name": "a" * 53}, path="metadata.name",
-         message=f'found "{"a" * 53}"; {_NAME}'),
-    Case("name with a dot", {"metadata.name": "a.b"}, path="metadata.name", message=f'found "a.b"; {_NAME}'),
-    Case("name that starts with a digit", {"metadata.name": "1st"}, path="metadata.name",
-         message=f'found "1st"; {_NAME}'),
+
+def fallbacks(*types: str) -> Changes:
+    """Changes for a model with fallbacks of these types."""
+    named = [{"name": f"other-{place}", **GENERATORS[type_]} for place, type_ in enumerate(types)]
+    return {**_CHAT, _FALLBACKS: named}
+
+
+RULES = (
+    *_UNIONS,
+    broken("overlap as large as the default size", {"spec.chunking": {"overlapTokens": 256}},
+           "spec.chunking.overlapTokens", _OVERLAP),
+    broken("overlap as large as the size", {"spec.chunking": {"maxTokens": 64, "overlapTokens": 64}},
+           "spec.chunking.overlapTokens", _OVERLAP),
+    broken("two copies of an embedded engine", {"spec.replicas": 2}, "spec.replicas", _REPLICAS),
+    broken("a certificate for http",
+           {_STORE: QDRANT, f"{_STORE}.qdrant": {"url": "http://qdrant", "caSecretRef": SECRET}},
+           f"{_STORE}.qdrant.caSecretRef", _CA),
+    broken("too large a batch for Cohere", {"spec.embedding": {**EMBEDDINGS["Cohere"], "batchSize": 97}},
+           "spec.embedding.batchSize", _COHERE),
+    *(broken(f"{mode} without an embedding", {f"{_RETRIEVAL}.mode": mode}, _RETRIEVAL, _EMBEDDING)
+      for mode in ("Dense", "Hybrid")),
+    *(broken(f"{field} without an embedding", {f"{_RETRIEVAL}.{field}": value}, _RETRIEVAL, _FUSION)
+      for field, value in (("candidates", 50), ("fusion", {}), ("whenEmbeddingFails", "Fail"))),
+    *(broken(f"{field} without an embedding", {f"{_STORE}.index.{field}": value}, _STORE, _INDEX)
+      for field, value in (("hnsw", {}), ("quantization", {"type": "Scalar"}))),
+    broken("fewer candidates than passages", {**_DENSE, _RETRIEVAL: {"candidates": 99, "topK": 100}},
+           f"{_RETRIEVAL}.candidates", _CANDIDATES),
+    broken("fewer candidates than passages by default", {**_DENSE, _RETRIEVAL: {"candidates": 7}},
+           f"{_RETRIEVAL}.candidates", _CANDIDATES),
+    broken("two weights of nothing",
+           {**_DENSE,
+            f"{_RETRIEVAL}.fusion": {"method": "RRF", "rrf": {"denseWeight": 0, "sparseWeight": 0}}},
+           f"{_RETRIEVAL}.fusion.rrf.denseWeight", _WEIGHTS),
+    *(broken(f"RRF's settings with {method}", {**_DENSE, f"{_RETRIEVAL}.fusion": {**given, "rrf": {}}},
+             f"{_RETRIEVAL}.fusion.rrf", _RRF)
+      for method, given in (("no method", {}), ("DBSF", {"method": "DBSF"}))),
+    *(broken(f"a share with {method}", {**_DENSE, f"{_RETRIEVAL}.fusion": {**given, "alphaPercent": 50}},
+             f"{_RETRIEVAL}.fusion.alphaPercent", _ALPHA)
+      for method, given in (("no method", {}), ("RRF", {"method": "RRF"}))),
+    broken("an answer that cites", {f"{_GENERATION}.noAnswer": "Nothing found [12]."},
+           f"{_GENERATION}.noAnswer", _NO_ANSWER),
+    *(broken(f"{name} without a model", {f"{_GENERATION}.{name}": value}, f"{_GENERATION}.{name}",
+             f"{name} has no effect with type Extractive, which asks no model: take it away")
+      for name, value in _OF_MODELS.items()),
+    *(broken(f"a temperature of {value} for Anthropic",
+             {_GENERATION: {**GENERATORS["Anthropic"], "temperature": value}},
+             f"{_GENERATION}.temperature", _TEMPERATURE)
+      for value in ("1.01", "1.1", "2", "2.0")),
+    broken("a temperature of 1.5 for a fallback of Anthropic",
+           {**fallbacks("OpenAI", "Anthropic"), f"{_GENERATION}.temperature": "1.5"},
+           f"{_GENERATION}.temperature", _TEMPERATURE),
+    *(broken(f"{len(given)} fallbacks of what never fails", {f"{_FALLBACKS}": given}, _FALLBACKS,
+             "fallbacks have no effect with type Extractive, which never fails: take them away")
+      for given in ([], [{"name": "other", **GENERATORS["OpenAI"]}])),
+    *(broken(f"a fallback named as {type_}",
+             {_GENERATION: GENERATORS[type_], _FALLBACKS: [{"name": name, **GENERATORS["Extractive"]}]},
+             _FALLBACKS, _NAME)
+      for type_, name in (("OpenAI", "openai"), ("Anthropic", "anthropic"))),
+    broken("a fallback after one that never fails", fallbacks("Extractive", "OpenAI"), _FALLBACKS, _LAST),
+    broken("two fallbacks that never fail", fallbacks("Extractive", "Extractive"), _FALLBACKS, _LAST),
+    broken("keys that nobody must have", {"spec.auth.apiKeys": {}}, "spec.auth.apiKeys", _KEYS),
 )  # fmt: skip
 
 CASES = (*VALID, *RULES, *VALUES)

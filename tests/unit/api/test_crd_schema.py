@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -81,6 +82,7 @@ def test_patterns_are_bound_to_both_ends_and_free_of_what_go_lacks(path: str) ->
     pattern = NODES[path].get("pattern")
     if pattern is not None:
         assert not re.search(r"\(\?[=!<>]|\\[1-9]", pattern), "lookaround or a backreference"
+        assert not re.search(r"\\[sSdDwWbB]", pattern), "of ASCII in Go, and of Unicode in Python"
         assert pattern.startswith("^")
         assert pattern.endswith("$")
 
@@ -102,6 +104,36 @@ def test_rules_are_complete_and_name_a_field(path: str) -> None:
         assert rule["reason"] == "FieldValueInvalid"
         assert 0 < len(rule["message"]) <= 2048
         assert "\n" not in rule["message"]
+
+
+@each_node
+def test_a_list_of_objects_is_a_map_by_a_field_that_each_has(path: str) -> None:
+    node = NODES[path]
+    if node["type"] == "array":
+        assert node["x-kubernetes-list-type"] == "map"
+        for key in node["x-kubernetes-list-map-keys"]:
+            assert key in node["items"]["required"]
+            assert node["items"]["properties"][key]["type"] == "string"
+
+
+@each_node
+def test_names_and_choices_are_written_as_in_kubernetes(path: str) -> None:
+    """Fields in camelCase, choices in CamelCase, acronyms in one case."""
+    for name in NODES[path].get("properties", {}):
+        assert re.fullmatch(r"[a-z][A-Za-z0-9]*", name)
+        assert not re.search(r"(Url|Api|Ai|Ca|Hnsw|Rrf)(?![a-z])", name)
+    if path.startswith(".spec"):
+        for choice in NODES[path].get("enum", ()):
+            assert re.fullmatch(r"[A-Z][A-Za-z0-9]*", choice)
+
+
+def test_names_that_are_not_made_by_rule() -> None:
+    generation = NODES[".spec.generation"]["properties"]
+    assert {"openAI", "anthropic", "extractive"} <= generation.keys()
+    assert {"baseURL", "apiKeySecretRef", "maxTokensParameter"} <= generation["openAI"]["properties"].keys()
+    assert {"apiKeySecretRef", "caSecretRef"} <= NODES[".spec.vectorStore.qdrant"]["properties"].keys()
+    assert "whenEmbeddingFails" in NODES[".spec.retrieval"]["properties"]
+    assert "apiKeys" in NODES[".spec.auth"]["properties"]
 
 
 def test_metadata_restricts_the_name_and_nothing_else() -> None:
@@ -127,14 +159,37 @@ def test_conditions_are_a_map_by_type_in_the_shape_of_metav1() -> None:
     assert item["properties"]["status"]["enum"] == ["True", "False", "Unknown"]
 
 
-def test_a_field_that_may_be_absent_is_read_with_has() -> None:
+@each_node
+def test_a_field_that_may_be_absent_is_read_with_has(path: str) -> None:
     """An expression that reads an absent field is an error, which refuses a valid object."""
-    spec = {"vectorStore": {"type": "Embedded"}, "generation": {"type": "Extractive"}}
-    for rule in NODES[".spec"]["x-kubernetes-validations"]:
-        evaluate(rule["rule"], spec)
-        evaluate(rule["rule"], {**spec, "auth": {}})
-    for rule in NODES[".spec.chunking"]["x-kubernetes-validations"]:
-        evaluate(rule["rule"], {})
+    node = NODES[path]
+    if "x-kubernetes-validations" not in node:
+        return
+    for value in sparse_objects(node):
+        for rule in node["x-kubernetes-validations"]:
+            evaluate(rule["rule"], value)
+
+
+def sparse_objects(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Objects with the required fields, for every choice of them, and with each of the others alone."""
+    choices = [
+        [(name, value) for value in samples(node["properties"][name])] for name in node.get("required", ())
+    ]
+    for required in product(*choices):
+        yield dict(required)
+        for name, child in node["properties"].items():
+            for value in samples(child):
+                yield {**dict(required), name: value}
+
+
+def samples(node: dict[str, Any]) -> list[Any]:
+    """Values of the node's type, objects and items with no more than they need."""
+    if node["type"] == "object":
+        return [{name: samples(node["properties"][name])[0] for name in node.get("required", ())}]
+    if node["type"] == "array":
+        return [[], [samples(node["items"])[0]]]
+    simple: dict[str, list[Any]] = {"integer": [1], "boolean": [False, True], "string": ["a"]}
+    return list(node["enum"]) if "enum" in node else simple[node["type"]]
 
 
 def test_what_a_structural_schema_cannot_say_is_refused() -> None:

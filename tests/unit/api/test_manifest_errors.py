@@ -58,9 +58,9 @@ spec:
         "pipeline.yaml:6: metadata.lables: unknown field; did you mean labels? "
         "allowed: annotations, labels, name, namespace",
         "pipeline.yaml:8: metadata.labels[example.com/team]: found 5 (integer); must be a string",
-        'pipeline.yaml:11: spec.vectorStore.type: required, and missing; must be "Embedded"',
+        "pipeline.yaml:11: spec.vectorStore.type: required, and missing; must be one of Embedded, Qdrant",
         "pipeline.yaml:12: spec.vectorStore.tipe: unknown field; did you mean type? "
-        "allowed: adopt, collection, type",
+        "allowed: adopt, collection, index, qdrant, type",
         "pipeline.yaml:14: spec.chunking.maxTokenz: unknown field; did you mean maxTokens? "
         "allowed: maxTokens, overlapTokens, strategy",
         'pipeline.yaml:15: spec.chunking.strategy: found "adaptive"; did you mean Adaptive? '
@@ -74,14 +74,14 @@ spec:
 
 
 def test_rules_are_told_beside_unknown_fields() -> None:
-    text = VALID.replace("  auth: {required: false}\n", "  chunking: {}\n  replicas: 2\n  replica: 2\n")
+    text = VALID + "  retrieval: {mode: Dense}\n  replicas: 2\n  replica: 2\n"
     assert told(text) == [
-        "pipeline.yaml:5: spec.auth: auth.required must be set to false: API keys are required by default "
-        "and not available yet",
-        "pipeline.yaml:9: spec.replicas: replicas must be 0 or 1 with the Embedded engine: its data belongs "
+        "pipeline.yaml:9: spec.retrieval: retrieval.mode Dense and Hybrid need an embedding",
+        "pipeline.yaml:10: spec.replicas: replicas must be 0 or 1 with the Embedded engine: its data belongs "
         "to one process",
-        "pipeline.yaml:10: spec.replica: unknown field; did you mean replicas? "
-        "allowed: auth, chunking, generation, ingestion, replicas, retrieval, vectorStore",
+        "pipeline.yaml:11: spec.replica: unknown field; did you mean replicas? "
+        "allowed: auth, chunking, embedding, generation, ingestion, replicas, requests, retrieval, "
+        "vectorStore",
     ]
 
 
@@ -118,8 +118,8 @@ def test_rules_are_told_beside_unknown_fields() -> None:
             ['pipeline.yaml:2: kind: found 5; must be "RAGPipeline"'],
         ),
         (
-            VALID + "---\napiVersion: v1\nkind: Secret\n---\n" + VALID,
-            ['pipeline.yaml:11: kind: found "Secret"; must be "RAGPipeline"'],
+            VALID + "---\napiVersion: v1\nkind: ConfigMap\n---\n" + VALID,
+            ['pipeline.yaml:11: kind: found "ConfigMap"; must be "RAGPipeline" or "Secret"'],
         ),
         (
             "---\n" + VALID + "---\n" + VALID,

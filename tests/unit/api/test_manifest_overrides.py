@@ -22,6 +22,7 @@ spec:
   chunking: {maxTokens: 64}
 """
 AUTH = "auth.required=false"
+SECTIONS = "vectorStore, embedding, chunking, retrieval, generation, ingestion, requests, auth, replicas"
 
 
 def load(*settings: str) -> RAGPipeline:
@@ -122,12 +123,11 @@ def test_lists() -> None:
         (
             "retreival.topK=5",
             "--set retreival.topK=5: retreival is not a field; did you mean retrieval? a path starts with "
-            "metadata, spec, vectorStore, chunking, retrieval, generation, ingestion, auth, replicas",
+            f"metadata, spec, {SECTIONS}",
         ),
         (
             "status.replicas=5",
-            "--set status.replicas=5: status is not a field; a path starts with "
-            "metadata, spec, vectorStore, chunking, retrieval, generation, ingestion, auth, replicas",
+            f"--set status.replicas=5: status is not a field; a path starts with metadata, spec, {SECTIONS}",
         ),
         (
             "retrieval.topK.most=5",
@@ -148,7 +148,7 @@ def test_a_setting_that_cannot_be_applied(setting: str, message: str) -> None:
 def test_an_error_names_the_setting_in_place_of_the_line() -> None:
     assert told("retrieval.topKK=5,chunking.maxTokens=8", "chunking.overlapTokens=x", AUTH) == [
         "--set retrieval.topKK=5: spec.retrieval.topKK: unknown field; did you mean topK? "
-        "allowed: bm25, mode, query, topK",
+        "allowed: bm25, candidates, fusion, mode, query, topK, whenEmbeddingFails",
         "--set chunking.maxTokens=8: spec.chunking.maxTokens: found 8; must be an integer from 16 to 8192",
         '--set chunking.overlapTokens=x: spec.chunking.overlapTokens: found "x" (string); '
         "must be an integer from 0 to 4096",
@@ -157,7 +157,8 @@ def test_an_error_names_the_setting_in_place_of_the_line() -> None:
 
 def test_an_error_that_a_setting_leads_to_is_told_where_it_is() -> None:
     assert told("vectorStore.type=null", AUTH) == [
-        '--set vectorStore.type=null: spec.vectorStore.type: required, and missing; must be "Embedded"'
+        "--set vectorStore.type=null: spec.vectorStore.type: required, and missing; "
+        "must be one of Embedded, Qdrant"
     ]
     assert told("chunking.overlapTokens=64", AUTH) == [
         "--set chunking.overlapTokens=64: spec.chunking.overlapTokens: overlapTokens must be less than "
@@ -166,7 +167,9 @@ def test_an_error_that_a_setting_leads_to_is_told_where_it_is() -> None:
 
 
 def test_the_line_stands_where_the_file_is_at_fault() -> None:
-    assert told("retrieval.topK=5") == [
-        "pipeline.yaml:4: spec.auth: auth.required must be set to false: API keys are required by default "
-        "and not available yet"
+    assert told("retrieval.mode=Dense") == [
+        "pipeline.yaml:7: spec.retrieval: retrieval.mode Dense and Hybrid need an embedding"
+    ]
+    assert told("vectorStore.type=Qdrant") == [
+        "pipeline.yaml:5: spec.vectorStore.qdrant: type Qdrant needs the section qdrant"
     ]

@@ -58,6 +58,13 @@ def test_a_status_may_be_of_no_generation_but_not_less() -> None:
         RAGPipelineStatus.model_validate({"observedGeneration": -2})
 
 
+def test_a_status_has_one_condition_of_a_type() -> None:
+    other = {**READY, "type": "IndexReady"}
+    assert RAGPipelineStatus.model_validate({"conditions": [READY, other]}).conditions
+    with pytest.raises(ValidationError, match='type "Ready" is that of an item above'):
+        RAGPipelineStatus.model_validate({"conditions": [READY, other, READY]})
+
+
 @pytest.mark.parametrize("name", ["Ready", "example.com/Ready", "a.b-c/Ready.Now"])
 def test_types_of_conditions(name: str) -> None:
     assert Condition.model_validate({**READY, "type": name}).type == name

@@ -1,0 +1,95 @@
+"""The specification of a RAGPipeline, version v1alpha1."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from ragfleet_api.base import ApiModel, Rule
+from ragfleet_api.spec.auth import Auth
+from ragfleet_api.spec.chunking import Chunking
+from ragfleet_api.spec.embedding import Embedding
+from ragfleet_api.spec.generation import Generation
+from ragfleet_api.spec.limits import Ingestion, Requests
+from ragfleet_api.spec.retrieval import Retrieval
+from ragfleet_api.spec.vector_store import VectorStore
+
+
+class RAGPipelineSpec(ApiModel):
+    """What a pipeline should be."""
+
+    vector_store: VectorStore = Field(description="Where chunks are indexed and documents are kept.")
+    embedding: Embedding | None = Field(
+        default=None, description="The model that makes dense vectors. Default: none, BM25 alone."
+    )
+    chunking: Chunking | None = Field(default=None, description="How documents are cut into passages.")
+    retrieval: Retrieval | None = Field(default=None, description="How passages are found.")
+    generation: Generation = Field(description="How answers are made from the passages found.")
+    ingestion: Ingestion | None = Field(default=None, description="Limits of what is taken in.")
+    requests: Requests | None = Field(default=None, description="Limits of answering a request.")
+    auth: Auth | None = Field(default=None, description="Who may call the service.")
+    replicas: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        default=None, description="Copies of the service. Default: 1."
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.vectorStore.type != 'Embedded' || !has(self.replicas) || self.replicas <= 1",
+            message="replicas must be 0 or 1 with the Embedded engine: its data belongs to one process",
+            field="replicas",
+            holds=lambda self: (
+                self.vector_store.type != "Embedded" or self.replicas is None or self.replicas <= 1
+            ),
+        ),
+        Rule(
+            cel=(
+                "has(self.embedding) || !has(self.retrieval) || !has(self.retrieval.mode) || "
+                "self.retrieval.mode == 'Sparse'"
+            ),
+            message="retrieval.mode Dense and Hybrid need an embedding",
+            field="retrieval",
+            holds=lambda self: (
+                self.embedding is not None
+                or self.retrieval is None
+                or self.retrieval.mode in (None, "Sparse")
+            ),
+        ),
+        Rule(
+            cel=(
+                "has(self.embedding) || !has(self.retrieval) || "
+                "!(has(self.retrieval.candidates) || has(self.retrieval.fusion) || "
+                "has(self.retrieval.whenEmbeddingFails))"
+            ),
+            message=(
+                "retrieval.candidates, fusion and whenEmbeddingFails have no effect without an embedding: "
+                "add one, or take them away"
+            ),
+            field="retrieval",
+            holds=lambda self: (
+                self.embedding is not None
+                or self.retrieval is None
+                or (
+                    self.retrieval.candidates is None
+                    and self.retrieval.fusion is None
+                    and self.retrieval.when_embedding_fails is None
+                )
+            ),
+        ),
+        Rule(
+            cel=(
+                "has(self.embedding) || !has(self.vectorStore.index) || "
+                "!(has(self.vectorStore.index.hnsw) || has(self.vectorStore.index.quantization))"
+            ),
+            message=(
+                "vectorStore.index.hnsw and quantization have no effect without an embedding: "
+                "add one, or take them away"
+            ),
+            field="vectorStore",
+            holds=lambda self: (
+                self.embedding is not None
+                or self.vector_store.index is None
+                or (self.vector_store.index.hnsw is None and self.vector_store.index.quantization is None)
+            ),
+        ),
+    )
