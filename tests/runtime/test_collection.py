@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ragfleet_api.config import RuntimeConfig
+from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_runtime.errors import EngineError, StartError, StorageError
 from ragfleet_runtime.index.collection import Collection, audit, open_collection
 from ragfleet_runtime.index.documents import DEFAULT_TENANT, Key, Leftover
@@ -20,6 +20,7 @@ from ragfleet_runtime.index.filters import parse_filter
 from ragfleet_runtime.index.writer import EncodedDocument, points_of
 from support.configs import make_config
 from support.documents import encoded
+from support.searching import search
 
 pytestmark = pytest.mark.anyio
 
@@ -41,12 +42,12 @@ def found(hits: object) -> list[tuple[str, str]]:
 
 async def test_a_document_is_found_replaced_and_deleted(collection: Collection) -> None:
     await put(collection, encoded(collection.analyzer, "a", ["red lighthouse", "blue harbour"]))
-    assert found(await collection.reader.search("lighthouse", top_k=5)) == [("a", "red lighthouse")]
+    assert found(await search(collection, "lighthouse", 5)) == [("a", "red lighthouse")]
     await put(collection, encoded(collection.analyzer, "a", ["green lighthouse"]))
-    assert found(await collection.reader.search("lighthouse", top_k=5)) == [("a", "green lighthouse")]
+    assert found(await search(collection, "lighthouse", 5)) == [("a", "green lighthouse")]
     assert await collection.engine.count() == 1
     assert await collection.delete(["a", "never was"]) == 1
-    assert await collection.reader.search("lighthouse", top_k=5) == []
+    assert await search(collection, "lighthouse", 5) == []
     assert await collection.engine.count() == 0
 
 
@@ -64,7 +65,7 @@ async def test_no_search_sees_both_versions_or_neither(collection: Collection) -
     task = asyncio.create_task(replace())
     searches = 0
     while not stop.is_set():
-        hits = await collection.reader.search("anchor", top_k=4)
+        hits = await search(collection, "anchor", 4)
         searches += 1
         assert len(hits) == 4
         assert len({hit.passage.revision for hit in hits}) == 1
@@ -85,7 +86,7 @@ async def test_a_failed_write_leaves_the_old_version(
     with pytest.raises(StorageError):
         await put(collection, encoded(collection.analyzer, "a", ["new harbour"]))
     monkeypatch.undo()
-    assert found(await collection.reader.search("harbour", top_k=5)) == [("a", "old harbour")]
+    assert found(await search(collection, "harbour", 5)) == [("a", "old harbour")]
     assert await collection.engine.count() == 1
     assert await collection.store.leftovers() == []
 
@@ -105,7 +106,7 @@ async def test_one_refused_document_does_not_take_its_batch_with_it(
     done = [await collection.committer.submit(document) for document in documents]
     results = await asyncio.gather(*done, return_exceptions=True)
     assert [type(result) for result in results] == [type(None), EngineError, type(None)]
-    assert {id_ for id_, _ in found(await collection.reader.search("quay", top_k=5))} == {"a", "b"}
+    assert {id_ for id_, _ in found(await search(collection, "quay", 5))} == {"a", "b"}
 
 
 async def test_what_a_crash_left_behind_is_removed(config: RuntimeConfig, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ async def test_what_a_crash_left_behind_is_removed(config: RuntimeConfig, tmp_pa
 
         await collection.engine.upsert(points_of([(document, revision)], 2.0))
         assert await collection.engine.count() == 3
-        assert found(await collection.reader.search("pier", top_k=5)) == [("a", "pier")]
+        assert found(await search(collection, "pier", 5)) == [("a", "pier")]
     async with open_collection(config, folder) as collection:
         assert await collection.engine.count() == 1
         assert await collection.store.leftovers() == []
@@ -197,12 +198,12 @@ async def test_drifted_weights_are_renewed_in_the_background(config: RuntimeConf
         text = " ".join(f"word{n}" for n in range(200)) + " crane"
         await put(collection, *(encoded(collection.analyzer, f"long{n}", [text]) for n in range(5)))
         before = {
-            hit.passage.document_id: hit.score for hit in await collection.reader.search("crane", top_k=9)
+            hit.passage.document_id: hit.score for hit in await search(collection, "crane", 9)
         }
         collection.maintenance.notice_change()
         await asyncio.wait_for(collection.maintenance.settled(), 30)
         after = {
-            hit.passage.document_id: hit.score for hit in await collection.reader.search("crane", top_k=9)
+            hit.passage.document_id: hit.score for hit in await search(collection, "crane", 9)
         }
     assert first == "1.0"
     assert after["long0"] > 10 * before["long0"]  # 200 times the mean length before, about the mean after
@@ -246,12 +247,12 @@ async def test_filters_run_in_the_engine(collection: Collection) -> None:
         ({"type": "and", "filters": [{"team": "red"}, {"draft": False}]}, []),
     ]
     for value, expected in cases:
-        hits = await collection.reader.search("dock", top_k=10, condition=parse_filter(value))
+        hits = await search(collection, "dock", 10, parse_filter(value))
         assert [hit.passage.document_id for hit in hits] == expected, value
     condition = parse_filter({"type": "gte", "key": "year", "value": 2024})
     assert condition is not None
     assert await collection.delete_matching(condition) == 2
-    assert [id_ for id_, _ in found(await collection.reader.search("dock", top_k=10))] == ["c"]
+    assert [id_ for id_, _ in found(await search(collection, "dock", 10))] == ["c"]
 
 
 async def test_equal_scores_are_in_the_order_of_ids(collection: Collection) -> None:
@@ -259,7 +260,7 @@ async def test_equal_scores_are_in_the_order_of_ids(collection: Collection) -> N
         collection, *(encoded(collection.analyzer, f"{n:03}", ["same words"]) for n in range(200, 0, -1))
     )
     for top_k in (1, 3, 10, 100):
-        hits = await collection.reader.search("words", top_k=top_k)
+        hits = await search(collection, "words", top_k)
         assert [hit.passage.document_id for hit in hits] == [f"{n:03}" for n in range(1, top_k + 1)]
 
 
@@ -287,7 +288,7 @@ async def test_another_pipeline_s_collection_is_refused_unless_adopted(tmp_path:
         async with open_collection(other, tmp_path):
             pass
     async with open_collection(adopting, tmp_path) as collection:
-        assert found(await collection.reader.search("jetty", top_k=1)) == [("a", "jetty")]
+        assert found(await search(collection, "jetty", 1)) == [("a", "jetty")]
     async with open_collection(other, tmp_path):
         pass
 

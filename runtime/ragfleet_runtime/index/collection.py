@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from ragfleet_api.config import RuntimeConfig
+from ragfleet_api.config.runtime import RuntimeConfig
+from ragfleet_runtime.embed.model import LocalModel, Vector
 from ragfleet_runtime.errors import StartError, StorageError
 from ragfleet_runtime.index.bm25 import Analyzer
+from ragfleet_runtime.index.claim import claim
 from ragfleet_runtime.index.committer import Committer
 from ragfleet_runtime.index.data_folder import (
     DOCUMENTS_FILE,
-    ENGINE_FOLDER,
-    claim,
     locked,
     refuse_forgotten_collection,
 )
@@ -23,10 +23,12 @@ from ragfleet_runtime.index.documents import DEFAULT_TENANT, DocumentStore, Key
 from ragfleet_runtime.index.edge import EdgeEngine
 from ragfleet_runtime.index.engine import Engine
 from ragfleet_runtime.index.filters import Condition
-from ragfleet_runtime.index.flushing import Flushing
+from ragfleet_runtime.index.flushing import Flushing, Syncing
 from ragfleet_runtime.index.lengths import MeanLength
 from ragfleet_runtime.index.maintenance import Maintenance
+from ragfleet_runtime.index.plan import Planner
 from ragfleet_runtime.index.reader import EmbeddedReader, PassageReader
+from ragfleet_runtime.index.shape import Shape
 from ragfleet_runtime.index.sqlite import SQLiteDocumentStore
 from ragfleet_runtime.index.writer import DocumentWriter
 from ragfleet_runtime.lanes import Lane
@@ -47,7 +49,7 @@ class Collection:
     writer: DocumentWriter
     committer: Committer
     maintenance: Maintenance
-    flushing: Flushing
+    flushing: Syncing
 
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete documents by id; returns how many there were."""
@@ -61,27 +63,34 @@ class Collection:
 
 
 @asynccontextmanager
-async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[Collection]:
+async def open_collection(
+    config: RuntimeConfig, folder: Path, model: LocalModel | None = None, probe: Vector | None = None
+) -> AsyncIterator[Collection]:
     """Open the pipeline's collection in its data folder, recovered from whatever interrupted its last use.
 
+    model: embeds questions inside searches, where it is local.
+    probe: the vector of ``embed.model.PROBE``, which tells the model and its dimensions; None without one.
     Raises StartError where the folder is in use, or holds another owner's data or other settings' vectors.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(locked(folder))
         try:
             await refuse_forgotten_collection(folder, config)
-            place = folder / config.collection
+            place = folder / config.store.collection
             place.mkdir(exist_ok=True)
             store = SQLiteDocumentStore.open(place / DOCUMENTS_FILE)
             stack.push_async_callback(store.aclose)
-            await claim(store, config)
-            engine = EdgeEngine.open(place / ENGINE_FOLDER)
+            await claim(store, config, probe)
+            engine = EdgeEngine.open(place, shape_of(config, probe))
             stack.push_async_callback(engine.aclose)
             lengths = await MeanLength.load(store)
         except (StorageError, OSError) as error:
-            raise StartError(f"the collection {config.collection} in {folder} won't open: {error}") from error
+            raise StartError(
+                f"the collection {config.store.collection} in {folder} won't open: {error}"
+            ) from error
         analyzer = Analyzer(config.retrieval.sparse.language)
-        reader = EmbeddedReader(engine, store, analyzer)
+        planner = Planner(config.retrieval.candidates, config.retrieval.fusion)
+        reader = EmbeddedReader(engine, store, analyzer, planner, model)
         stack.callback(reader.close)
         encode = Lane("encode", 1)
         stack.callback(encode.close)
@@ -94,7 +103,7 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
         committer = Committer(writer)
         stack.push_async_callback(committer.aclose)
         yield Collection(
-            name=config.collection,
+            name=config.store.collection,
             engine=engine,
             store=store,
             analyzer=analyzer,
@@ -105,6 +114,15 @@ async def open_collection(config: RuntimeConfig, folder: Path) -> AsyncIterator[
             maintenance=maintenance,
             flushing=flushing,
         )
+
+
+def shape_of(config: RuntimeConfig, probe: Vector | None) -> Shape:
+    """What the engine is opened with."""
+    return Shape(
+        dimensions=None if probe is None else len(probe),
+        dot=config.embedding is not None and not config.embedding.normalize,
+        index=config.store.index,
+    )
 
 
 async def audit(collection: Collection) -> list[Key]:

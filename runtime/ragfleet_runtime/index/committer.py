@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from ragfleet_runtime.errors import EngineError, StorageError
+from ragfleet_runtime.errors import EngineError, StorageError, UnavailableError, UncertainError
 from ragfleet_runtime.index.writer import EncodedDocument, Staged
 
 _MOST_CHUNKS = 1024
@@ -103,5 +103,7 @@ class Committer:
                 done.set_result(None)
             elif isinstance(error, StorageError):
                 done.set_exception(error)
+            elif isinstance(error, UncertainError):
+                done.set_exception(UnavailableError(str(error)))
             else:
                 done.set_exception(StorageError(f"writing failed: {error}"))

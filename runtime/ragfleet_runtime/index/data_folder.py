@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ragfleet_api.config import Owner, RuntimeConfig, canonical_json, query_fingerprint
+from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_runtime.errors import StartError, StorageError
-from ragfleet_runtime.index.documents import DocumentStore
+from ragfleet_runtime.index.claim import OWNER, SETTINGS, other_settings, owner_note
 from ragfleet_runtime.index.sqlite import SQLiteDocumentStore
 
 DOCUMENTS_FILE = "documents.sqlite"
-ENGINE_FOLDER = "engine"
 _LOCK_FILE = "lock"
-_OWNER = "owner"
-_FINGERPRINT = "query_fingerprint"
-_SETTINGS = "query_settings"
 
 
 @contextmanager
@@ -49,59 +44,21 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-async def claim(store: DocumentStore, config: RuntimeConfig) -> None:
-    """Check that the collection is this pipeline's and made with its settings; a new one becomes so.
-
-    Raises StartError for another owner's collection (unless the configuration adopts it), and for one whose
-    vectors were made with other settings.
-    """
-    mine = canonical_json(config.owner.model_dump(mode="json", by_alias=True))
-    fingerprint = query_fingerprint(config.retrieval.sparse)
-    settings = canonical_json(config.retrieval.sparse.model_dump(mode="json", by_alias=True))
-    found = await store.get_setting(_OWNER)
-    if found is None:
-        await store.put_settings({_OWNER: mine, _FINGERPRINT: fingerprint, _SETTINGS: settings})
-        return
-    if await store.get_setting(_FINGERPRINT) != fingerprint:
-        raise _other_settings(config, config.collection, await store.get_setting(_SETTINGS))
-    if found == mine:
-        return
-    if not config.adopt:
-        raise StartError(
-            f"the collection {config.collection} belongs to {_name(found)}, not to {_name(mine)}: "
-            "choose another data folder or collection name, or take it over with spec.vectorStore.adopt"
-        )
-    await store.put_settings({_OWNER: mine})
-
-
 async def refuse_forgotten_collection(folder: Path, config: RuntimeConfig) -> None:
     """Raise StartError where this pipeline has an index here under another name and none under this one.
 
     Without this, an edit that changes the index settings would start the service on an empty index.
     """
-    if (folder / config.collection / DOCUMENTS_FILE).exists():
+    if (folder / config.store.collection / DOCUMENTS_FILE).exists():
         return
-    mine = canonical_json(config.owner.model_dump(mode="json", by_alias=True))
+    mine = owner_note(config)
     for path in sorted(folder.glob(f"*/{DOCUMENTS_FILE}")):  # noqa: ASYNC240 (before there is traffic)
         try:
             store = SQLiteDocumentStore.open(path)
         except StorageError as error:
             raise StartError(str(error)) from error
         try:
-            if await store.get_setting(_OWNER) == mine and (await store.totals()).documents:
-                raise _other_settings(config, path.parent.name, await store.get_setting(_SETTINGS))
+            if await store.get_setting(OWNER) == mine and (await store.totals()).documents:
+                raise other_settings(config, path.parent.name, await store.get_setting(SETTINGS))
         finally:
             await store.aclose()
-
-
-def _other_settings(config: RuntimeConfig, collection: str, settings: str | None) -> StartError:
-    return StartError(
-        f"the documents of {config.owner.namespace}/{config.owner.name} are in the collection {collection}, "
-        f"whose index was built with {settings or 'other settings'}: change the manifest back, "
-        "or ingest again into another data folder (--data)"
-    )
-
-
-def _name(owner: str) -> str:
-    found = Owner.model_validate(json.loads(owner))
-    return f"{found.namespace}/{found.name} of cluster {found.cluster}"

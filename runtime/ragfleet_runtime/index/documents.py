@@ -95,7 +95,11 @@ class DocumentStore(Protocol):
         """Note revisions as pending before their chunks are written."""
 
     async def commit(self, documents: Sequence[Document]) -> list[Leftover]:
-        """Make documents current, in their order and all at once; returns the revisions that they replace."""
+        """Make documents current, in their order; returns the revisions that must go now.
+
+        Those are the replaced ones, and any of these documents' own that another writer replaced meanwhile.
+        Each document changes in one step; on the embedded engine, all of them do.
+        """
 
     async def delete(self, keys: Sequence[Key]) -> list[Leftover]:
         """Remove documents; returns the revisions whose chunks are now garbage, one for each that existed."""
@@ -104,7 +108,7 @@ class DocumentStore(Protocol):
         """Drop the notes of revisions whose chunks are gone."""
 
     async def leftovers(self) -> list[Leftover]:
-        """Revisions that an interrupted write or deletion left behind."""
+        """Revisions that an interrupted write or deletion surely left behind, and nobody is at work on."""
 
     async def current(self, keys: Iterable[Key]) -> dict[Key, str]:
         """The current revision of each document that exists."""

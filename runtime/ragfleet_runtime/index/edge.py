@@ -2,97 +2,87 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 from uuid import UUID
 
 import qdrant_edge as edge
-import structlog
 
-from ragfleet_runtime.errors import EngineError, StorageFullError
+from ragfleet_runtime.errors import EngineError
 from ragfleet_runtime.index.bm25 import SparseVector
-from ragfleet_runtime.index.edge_filters import flags, to_edge
-from ragfleet_runtime.index.engine import SPARSE, Hit, Passage, Point, point_id
+from ragfleet_runtime.index.edge_config import edge_config, payload_indexes
+from ragfleet_runtime.index.edge_filters import to_edge
+from ragfleet_runtime.index.edge_payload import passage_of
+from ragfleet_runtime.index.edge_place import EnginePlace
+from ragfleet_runtime.index.edge_queries import best_scores, one_term, request_of
+from ragfleet_runtime.index.edge_rebuild import Rebuild
+from ragfleet_runtime.index.edge_shard import ShardSlot, guard
+from ragfleet_runtime.index.edge_writes import EdgeWrites
+from ragfleet_runtime.index.engine import SPARSE, Hit, Passage, Point
 from ragfleet_runtime.index.filters import Condition
+from ragfleet_runtime.index.plan import Plan
+from ragfleet_runtime.index.shape import Shape
 from ragfleet_runtime.lanes import Lane
 
-# One thread in the engine's own search pool: a wider one splits each query over threads that spend more on
-# waking each other than on searching (measured: 69 µs against 181 µs at 1,000 chunks, a quarter of the CPU).
-_ENGINE_SEARCH_THREADS = 1
 _SCROLL_PAGE = 512
-_ROUNDING = 1e-6
-
-# The engine writes through memory maps: a disk that fills up under it ends the process (SIGBUS), so that it
-# is never let near. Its log takes two segments of 32 MiB; a batch and its index, some times its text.
-_RESERVE_TO_WRITE = 128 * 2**20
-_RESERVE_TO_DELETE = 16 * 2**20
-_GROWTH = 16
-
-R = TypeVar("R")
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+_UPSERT_BATCH = 256
 
 
 class EdgeEngine:
     """The Engine of one process. Writes run one after another; searches run beside them."""
 
-    def __init__(self, shard: edge.EdgeShard, folder: Path) -> None:
-        self._shard = shard
-        self._folder = folder
-        self._reads = Lane("read", 1)
-        self._writes = Lane("index", 1)
+    def __init__(self, shard: edge.EdgeShard, place: EnginePlace, shape: Shape) -> None:
+        self._slot = ShardSlot(shard)
+        self._shape = shape
+        self._reading = Lane("read", 1)
+        self._writing = Lane("index", 1)
+        self._writes = EdgeWrites(self._slot, place)
+        self._one_rebuild = asyncio.Lock()
+        self._rebuild = Rebuild(self._writes, self._slot, place, shape, self._writing)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Open the engine in ``folder``, made where there is none. Blocks while it loads."""
-        config = edge.EdgeConfig(
-            vectors={},
-            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-            max_search_threads=_ENGINE_SEARCH_THREADS,
-        )
-        if folder.exists():
-            engine = cls(_guard(edge.EdgeShard.load, str(folder), config), folder)
-            engine._optimize()
-            return engine
-        # Made under another name first, so that a crash never leaves a folder that can't be loaded.
-        making = folder.with_name(folder.name + ".new")
-        _remove_tree(making)
-        making.mkdir(parents=True)
-        _guard(edge.EdgeShard.create, str(making), config).close()
-        making.rename(folder)
-        return cls(_guard(edge.EdgeShard.load, str(folder), config), folder)
+    def open(cls, folder: Path, shape: Shape) -> Self:
+        """Open the engine in a collection's folder, made where there is none. Blocks while it loads."""
+        place = EnginePlace.find(folder)
+        config = edge_config(shape)
+        if not place.folder.exists():
+            # Made under another name first, so that a crash never leaves a folder that can't be loaded.
+            making = place.folder.with_name(place.folder.name + "-1")
+            making.mkdir(parents=True)
+            guard(edge.EdgeShard.create, str(making), config).close()
+            making.rename(place.folder)
+        shard = guard(edge.EdgeShard.load, str(place.folder), config)
+        _index_metadata(shard, shape)
+        return cls(shard, place, shape)
 
-    def find(
-        self, query: SparseVector, limit: int, condition: Condition | None, min_score: float | None
-    ) -> list[Hit]:
-        """The best ``limit`` points by score, best first; an empty query finds nothing. Blocks."""
-        if not query:
+    def find(self, plan: Plan) -> list[Hit]:
+        """The best points of a plan, best first; an empty plan finds nothing. Blocks."""
+        if plan.is_empty:
             return []
-        request = edge.QueryRequest(
-            limit=limit,
-            query=_nearest(query),
-            filter=None if condition is None else to_edge(condition),
-            # The engine rounds to 32 bits and leaves out what equals the threshold: lower, then exact.
-            score_threshold=None if min_score is None else min_score - abs(min_score) * _ROUNDING,
-            with_payload=True,
-        )
-        points = _guard(self._shard.query, request)
+        with self._slot.use() as shard:
+            if plan.is_hybrid and plan.fusion.method == "Weighted":
+                dense, sparse = guard(shard.query_batch, best_scores(plan, self._shape))
+                best = (dense[0].score if dense else 0.0, sparse[0].score if sparse else 0.0)
+                request = request_of(plan, self._shape, best)
+            else:
+                request = request_of(plan, self._shape)
+            points = guard(shard.query, request)
+        least = plan.min_score
         return [
-            Hit(_passage(point.payload or {}), point.score)
+            Hit(passage_of(point.payload or {}), point.score)
             for point in points
-            if min_score is None or point.score >= min_score
+            if least is None or point.score >= least
         ]
 
     async def inverse_document_frequencies(self, terms: Sequence[int]) -> dict[int, float]:
         """See Engine. The engine doesn't tell IDF, but a one-term score divided by the weight is IDF."""
-        if not terms:
-            return {}
-        batch = edge.QueryBatchRequest(
-            [edge.QueryRequest(limit=1, query=_nearest({term: 1.0}), with_vector=[SPARSE]) for term in terms]
-        )
-        found = await self._reads.run(_guard, self._shard.query_batch, batch)
+        return await self._reading.run(self._frequencies, terms) if terms else {}
+
+    def _frequencies(self, terms: Sequence[int]) -> dict[int, float]:
+        with self._slot.use() as shard:
+            found = guard(shard.query_batch, edge.QueryBatchRequest([one_term(term) for term in terms]))
         return {
             term: points[0].score / _weight(points[0], term)
             for term, points in zip(terms, found, strict=True)
@@ -101,38 +91,24 @@ class EdgeEngine:
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """See Engine."""
-        await self._writes.run(self._upsert, points)
-
-    def _upsert(self, points: Sequence[Point]) -> None:
-        made = [
-            edge.Point(
-                point_id(point.passage.revision, point.passage.number),
-                {SPARSE: _sparse(point.sparse)},
-                _payload(point.passage),
-            )
-            for point in points
-        ]
-        text = sum(len(point.passage.text) for point in points)
-        self._require_room(_RESERVE_TO_WRITE + _GROWTH * text)
-        _guard(self._shard.update, edge.UpdateOperation.upsert_points(made))
+        for start in range(0, len(points), _UPSERT_BATCH):
+            await self._writing.run(self._writes.upsert, points[start : start + _UPSERT_BATCH])
 
     async def delete(self, ids: Iterable[UUID]) -> None:
         """See Engine."""
-        doomed: list[edge.PointId] = list(ids)
-        if doomed:
-            await self._writes.run(self._delete, doomed)
-
-    def _delete(self, doomed: list[edge.PointId]) -> None:
-        self._require_room(_RESERVE_TO_DELETE)
-        _guard(self._shard.update, edge.UpdateOperation.delete_points(doomed))
+        await self._writing.run(self._writes.delete, list(ids))
 
     async def flush(self) -> None:
         """See Engine."""
-        await self._writes.run(_guard, self._shard.flush)
+        await self._writing.run(self._writes.flush)
+
+    async def replace_vectors(self, vectors: Mapping[UUID, SparseVector]) -> None:
+        """See Engine."""
+        await self._writing.run(self._writes.replace_vectors, vectors)
 
     async def document_ids(self, condition: Condition) -> set[str]:
         """See Engine."""
-        return await self._reads.run(self._document_ids, to_edge(condition))
+        return await self._reading.run(self._document_ids, to_edge(condition))
 
     def _document_ids(self, condition: edge.Filter) -> set[str]:
         found: set[str] = set()
@@ -141,80 +117,56 @@ class EdgeEngine:
             request = edge.ScrollRequest(
                 offset=after, limit=_SCROLL_PAGE, filter=condition, with_payload=["document_id"]
             )
-            records, after = _guard(self._shard.scroll, request)
+            with self._slot.use() as shard:
+                records, after = guard(shard.scroll, request)
             found.update(record.payload["document_id"] for record in records if record.payload)
             if after is None:
                 return found
 
     async def scroll(self, after: UUID | None, limit: int) -> tuple[list[tuple[UUID, Passage]], UUID | None]:
         """See Engine."""
+        return await self._reading.run(self._scroll, after, limit)
+
+    def _scroll(self, after: UUID | None, limit: int) -> tuple[list[tuple[UUID, Passage]], UUID | None]:
         request = edge.ScrollRequest(offset=after, limit=limit, with_payload=True)
-        records, following = await self._reads.run(_guard, self._shard.scroll, request)
-        page = [(_uuid(record.id), _passage(record.payload or {})) for record in records]
+        with self._slot.use() as shard:
+            records, following = guard(shard.scroll, request)
+        page = [(_uuid(record.id), passage_of(record.payload or {})) for record in records]
         return page, None if following is None else _uuid(following)
-
-    async def replace_vectors(self, vectors: Mapping[UUID, SparseVector]) -> None:
-        """See Engine."""
-        await self._writes.run(self._replace_vectors, vectors)
-
-    def _replace_vectors(self, vectors: Mapping[UUID, SparseVector]) -> None:
-        # Asked in the lane of the writes: a point that was deleted since would fail the whole operation.
-        existing = _guard(self._shard.retrieve, list(vectors), False, False)
-        made = [
-            edge.PointVectors(record.id, {SPARSE: _sparse(vectors[_uuid(record.id)])}) for record in existing
-        ]
-        if made:
-            self._require_room(_RESERVE_TO_WRITE)
-            _guard(self._shard.update, edge.UpdateOperation.update_vectors(made))
 
     async def count(self) -> int:
         """See Engine."""
-        return await self._reads.run(_guard, self._shard.count, edge.CountRequest(exact=True))
+        return await self._reading.run(self._count)
 
-    def _optimize(self) -> None:
-        """Rewrite the segments that have grown or lost much since the last start.
+    def _count(self) -> int:
+        with self._slot.use() as shard:
+            return guard(shard.count, edge.CountRequest(exact=True))
 
-        Only before there is traffic: the engine's binding keeps the interpreter to itself meanwhile
-        (docs/adr/0008). Searches don't need it; memory and the next start gain by it.
-        """
-        size = sum(path.stat().st_blocks * 512 for path in self._folder.rglob("*") if path.is_file())
-        if shutil.disk_usage(self._folder).free < _RESERVE_TO_WRITE + size:
-            log.warning("segments not optimised: not enough room on the disk", needed_mib=size // 2**20)
-            return
-        _guard(self._shard.optimize)
-
-    def _require_room(self, needed: int) -> None:
-        free = shutil.disk_usage(self._folder).free
-        if free < needed:
-            raise StorageFullError(
-                f"the data folder's disk is full: {free // 2**20} MiB free, {needed // 2**20} MiB needed; "
-                "free some space and try again"
-            )
+    async def put_in_order(self) -> bool:
+        """See Engine."""
+        async with self._one_rebuild:
+            points = await self.count()
+            return self._rebuild.is_needed(points) and await self._rebuild.run(points)
 
     async def aclose(self) -> None:
         """See Engine."""
-        await self._writes.run(_guard, self._shard.flush)
-        for lane in (self._reads, self._writes):
+        await self._writing.run(self._writes.flush)
+        self._rebuild.close()
+        for lane in (self._reading, self._writing):
             lane.close()
-        self._shard.close()
+        self._slot.close()
 
 
-def _guard(function: Callable[..., R], *args: Any) -> R:
-    """Call the engine; whatever it raises becomes an EngineError, a panic of its Rust code included."""
-    try:
-        return function(*args)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:
-        raise EngineError(str(error) or type(error).__name__) from error
-
-
-def _nearest(vector: SparseVector) -> edge.Query:
-    return edge.Query.Nearest(_sparse(vector), using=SPARSE)
-
-
-def _sparse(vector: SparseVector) -> edge.SparseVector:
-    return edge.SparseVector(list(vector.keys()), list(vector.values()))
+def _index_metadata(shard: edge.EdgeShard, shape: Shape) -> None:
+    """Make the indexes on metadata keys that are missing, and drop those that aren't asked for any more."""
+    wanted = dict(found for index in shape.index.metadata for found in payload_indexes(index))
+    found = {path: info.data_type for path, info in guard(shard.info).payload_schema.items()}
+    for path, schema in found.items():
+        if wanted.get(path) != schema:
+            guard(shard.update, edge.UpdateOperation.delete_field_index(path))
+    for path, schema in wanted.items():
+        if found.get(path) != schema:
+            guard(shard.update, edge.UpdateOperation.create_field_index(path, schema))
 
 
 def _weight(point: edge.ScoredPoint, term: int) -> float:
@@ -225,48 +177,5 @@ def _weight(point: edge.ScoredPoint, term: int) -> float:
     return sparse.values[sparse.indices.index(term)]
 
 
-def _payload(passage: Passage) -> dict[str, Any]:
-    payload: dict[str, Any] = {
-        "tenant": passage.tenant,
-        "document_id": passage.document_id,
-        "revision": passage.revision,
-        "number": passage.number,
-        "start": passage.start,
-        "end": passage.end,
-        "text": passage.text,
-        "kind": passage.kind,
-    }
-    if passage.title:
-        payload["title"] = passage.title
-    if passage.headings:
-        payload["headings"] = list(passage.headings)
-    if passage.metadata:
-        payload["metadata"] = dict(passage.metadata)
-        if (found := flags(payload["metadata"])) is not None:
-            payload["flags"] = found
-    return payload
-
-
-def _passage(payload: Mapping[str, Any]) -> Passage:
-    return Passage(
-        tenant=payload["tenant"],
-        document_id=payload["document_id"],
-        revision=payload["revision"],
-        number=payload["number"],
-        start=payload["start"],
-        end=payload["end"],
-        text=payload["text"],
-        kind=payload["kind"],
-        title=payload.get("title"),
-        headings=tuple(payload.get("headings", ())),
-        metadata=payload.get("metadata", {}),
-    )
-
-
 def _uuid(value: edge.PointId) -> UUID:
     return value if isinstance(value, UUID) else UUID(str(value))
-
-
-def _remove_tree(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

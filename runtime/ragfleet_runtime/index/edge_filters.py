@@ -68,6 +68,11 @@ def _paths(root: str, key: str) -> list[str]:
     return paths
 
 
+def metadata_paths(key: str, *, is_flag: bool) -> list[str]:
+    """Where filters look for a metadata key; booleans are found by their flags."""
+    return _paths(FLAGS if is_flag else METADATA, key)
+
+
 def flag_text(value: bool) -> str:
     """A boolean as the text that stands for it in the payload."""
     return "true" if value else "false"

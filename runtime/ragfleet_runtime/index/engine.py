@@ -8,10 +8,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from ragfleet_runtime.embed.model import Vector
 from ragfleet_runtime.index.bm25 import SparseVector
 from ragfleet_runtime.index.filters import Condition
 
-SPARSE = "bm25"  # name of the sparse vector; dense vectors join under names of their own
+SPARSE = "bm25"
+DENSE = "dense"
 
 
 class Passage(NamedTuple):
@@ -45,10 +47,11 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A passage and its sparse vector."""
+    """A passage and its vectors; dense is None where the pipeline has no embedding."""
 
     passage: Passage
     sparse: SparseVector
+    dense: Vector | None = None
 
 
 class Hit(NamedTuple):
@@ -102,6 +105,9 @@ class Engine(Protocol):
 
     async def count(self) -> int:
         """Points in the collection."""
+
+    async def put_in_order(self) -> bool:
+        """Build the indexes of what was written, where it is worth its while; returns whether it was done."""
 
     async def aclose(self) -> None:
         """Flush and release the engine."""

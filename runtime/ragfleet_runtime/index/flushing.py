@@ -8,9 +8,9 @@ a sync, the next start must hold every chunk against the records.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from ragfleet_runtime.index.documents import DocumentStore
 from ragfleet_runtime.index.engine import Engine
@@ -23,6 +23,40 @@ _UNKNOWN = "unknown"
 def boot_id() -> str:
     """The identity of the machine's current run; "unknown" where the system doesn't tell."""
     return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else _UNKNOWN
+
+
+class Syncing(Protocol):
+    """What whoever writes to an engine says and asks of its files."""
+
+    @property
+    def may_have_lost_writes(self) -> bool:
+        """Whether writes may have been lost before this start."""
+
+    def repaired(self) -> None:
+        """Tell that every chunk has been held against the records."""
+
+    def writing(self) -> AbstractAsyncContextManager[None]:
+        """Write to the engine inside."""
+
+    async def flush(self) -> None:
+        """Sync the engine's files."""
+
+
+class NothingToSync:
+    """The Syncing of a server engine, whose writes are durable when it confirms them."""
+
+    may_have_lost_writes = False
+
+    def repaired(self) -> None:
+        """See Syncing."""
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """See Syncing."""
+        yield
+
+    async def flush(self) -> None:
+        """See Syncing."""
 
 
 class Flushing:

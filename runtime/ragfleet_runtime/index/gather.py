@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 from ragfleet_runtime.index.documents import Key
 from ragfleet_runtime.index.engine import Hit
@@ -15,7 +15,8 @@ _ATTEMPTS = 10
 class Gathering:
     """Collects ``top_k`` passages (or the best of each of ``top_k`` documents) that are committed.
 
-    Ask the engine for ``limit`` hits, ``take`` them, and again until ``take`` returns the result.
+    Ask the engine for ``limit`` hits, look up which are current and which of the ``uncertain`` are pending,
+    ``take`` them, and again until ``take`` returns the result.
     """
 
     def __init__(self, top_k: int, *, group_by_document: bool) -> None:
@@ -24,25 +25,27 @@ class Gathering:
         self._attempts = 0
         self.limit = top_k + _SPARE
 
+    def uncertain(self, hits: Sequence[Hit], current: Mapping[Key, str]) -> set[str]:
+        """Revisions among the hits that aren't their document's current one; a deleted one has none."""
+        return {hit.passage.revision for hit in hits if _is_other_version(hit, current)}
+
     def take(
         self,
         hits: Sequence[Hit],
         current: Mapping[Key, str],
-        pending: Callable[[Set[str]], Set[str]],
+        pending: Set[str],
     ) -> list[Hit] | None:
         """The result, or None where the engine must be asked again, with what is now ``limit``.
 
         current: the current revision of each document among the hits, looked up after the engine answered.
-        pending: which of some revisions are being written and not committed yet.
+        pending: which of ``uncertain`` are being written and not committed yet.
         """
         self._attempts += 1
         visible = [hit for hit in hits if current.get(key_of(hit)) == hit.passage.revision]
-        if len(visible) < len(hits) and self._attempts < _ATTEMPTS:
-            others = {hit.passage.revision for hit in hits if _is_other_version(hit, current)}
-            if others - pending(others):
-                # A version that was replaced since the engine was asked. The new one may have come after
-                # the question to the engine, so that neither would be seen: ask again.
-                return None
+        if self._attempts < _ATTEMPTS and self.uncertain(hits, current) - pending:
+            # A version that was replaced since the engine was asked. The new one may have come after the
+            # question to the engine, so that neither would be seen: ask again.
+            return None
         ranked = rank(visible, group_by_document=self._group)
         if len(hits) < self.limit or self.limit >= _MOST or self._is_decided(ranked, hits[-1].score):
             return ranked[: self._top_k]

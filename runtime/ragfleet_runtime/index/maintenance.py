@@ -10,8 +10,8 @@ import structlog
 from ragfleet_runtime.errors import StorageError
 from ragfleet_runtime.index.bm25 import Analyzer
 from ragfleet_runtime.index.engine import Engine
-from ragfleet_runtime.index.flushing import Flushing
-from ragfleet_runtime.index.lengths import MeanLength
+from ragfleet_runtime.index.flushing import Syncing
+from ragfleet_runtime.index.lengths import Lengths
 from ragfleet_runtime.lanes import Lane
 
 _QUIET_SECONDS = 1.0
@@ -27,8 +27,8 @@ class Maintenance:
     def __init__(
         self,
         engine: Engine,
-        lengths: MeanLength,
-        flushing: Flushing,
+        lengths: Lengths,
+        flushing: Syncing,
         analyzer: Analyzer,
         encode: Lane,
     ) -> None:
@@ -94,3 +94,5 @@ class Maintenance:
                 chunks = await self._lengths.encode_again(self._engine, self._analyzer, self._encode)
             log.info("weights renewed for the mean length of chunks", chunks=chunks)
         await self._flushing.flush()
+        if await self._engine.put_in_order():
+            log.info("index rebuilt")

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 import structlog
 
+from ragfleet_runtime.embed.model import Vector
 from ragfleet_runtime.errors import StorageError
 from ragfleet_runtime.index.bm25 import TermCounts, document_vector
 from ragfleet_runtime.index.documents import Document, DocumentStore, Key, Leftover
 from ragfleet_runtime.index.engine import Engine, Passage, Point, point_ids
-from ragfleet_runtime.index.flushing import Flushing
-from ragfleet_runtime.index.lengths import MeanLength
+from ragfleet_runtime.index.flushing import Syncing
+from ragfleet_runtime.index.lengths import Lengths
 from ragfleet_runtime.lanes import Lane
-
-_UPSERT_BATCH = 256
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class EncodedChunk(NamedTuple):
-    """A passage's place in its document's text, its headings, and its analysed terms."""
+    """A passage's place in its document's text, its headings, its analysed terms, and its dense vector."""
 
     start: int
     end: int
     headings: tuple[str, ...]
     counts: TermCounts
+    dense: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class DocumentWriter:
     """Writes and deletes documents, whole or not at all."""
 
     def __init__(
-        self, engine: Engine, store: DocumentStore, lengths: MeanLength, flushing: Flushing, encode: Lane
+        self, engine: Engine, store: DocumentStore, lengths: Lengths, flushing: Syncing, encode: Lane
     ) -> None:
         self._engine = engine
         self._flushing = flushing
@@ -85,8 +84,7 @@ class DocumentWriter:
         try:
             points = await self._encode.run(points_of, written, mean)
             async with self._flushing.writing():
-                for batch in _batches(points, _UPSERT_BATCH):
-                    await self._engine.upsert(batch)
+                await self._engine.upsert(points)
         except StorageError:
             await self._discard(begun)
             raise
@@ -153,6 +151,7 @@ def points_of(documents: Sequence[tuple[EncodedDocument, str]], mean_length: flo
                 metadata=document.metadata,
             ),
             document_vector(chunk.counts, mean_length),
+            chunk.dense,
         )
         for document, revision in documents
         for number, chunk in enumerate(document.chunks)
@@ -174,9 +173,3 @@ def _record(document: EncodedDocument, revision: str, now: datetime) -> Document
         created_at=now,
         updated_at=now,
     )
-
-
-def _batches(points: Sequence[Point], size: int) -> Iterator[list[Point]]:
-    rest = iter(points)
-    while batch := list(islice(rest, size)):
-        yield batch

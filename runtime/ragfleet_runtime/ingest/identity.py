@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ragfleet_api.config import canonical_json
+from ragfleet_api.config.canonical import canonical_json
 from ragfleet_runtime.ingest.model import FileDocument, TextDocument
 
 # A file's times change when it is copied or checked out; that alone is no new content.

@@ -7,14 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ragfleet_api.config import ChunkingConfig, SparseConfig, recipe_fingerprint
-from ragfleet_runtime.errors import StorageError
+from ragfleet_api.config.fingerprints import recipe_fingerprint
+from ragfleet_api.config.runtime import ChunkingConfig, SparseConfig
+from ragfleet_runtime.embed.model import Embedder, Vector
+from ragfleet_runtime.errors import ProviderError, StorageError
 from ragfleet_runtime.index.collection import Collection
 from ragfleet_runtime.index.documents import DEFAULT_TENANT, Identity, Key
 from ragfleet_runtime.index.writer import EncodedChunk, EncodedDocument
-from ragfleet_runtime.ingest.analyse import Analysed, Recipe, analyse_again, analyse_file, analyse_texts
+from ragfleet_runtime.ingest.analyse import (
+    Analysed,
+    Recipe,
+    analyse_again,
+    analyse_file,
+    analyse_texts,
+)
 from ragfleet_runtime.ingest.chunk.adaptive import RECIPE_VERSION
 from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
+from ragfleet_runtime.ingest.embed_chunks import ChunkEmbedding
 from ragfleet_runtime.ingest.identity import content_hash, default_id
 from ragfleet_runtime.ingest.isolate import ParserPool
 from ragfleet_runtime.ingest.metadata import metadata_error
@@ -30,16 +39,17 @@ from ragfleet_runtime.ingest.model import (
 
 _TEXTS_AT_ONCE = 32
 _CHARACTERS_AT_ONCE = 256 * 1024
+_BATCHES_AT_ONCE = 8
 
 Submitted = TextDocument | FileDocument
 
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of each document, in the order sent, and the storage's error where it had one."""
+    """What became of each document, in the order sent, and what failed beyond them: storage or embedding."""
 
     outcomes: list[Outcome]
-    storage_error: StorageError | None
+    failure: StorageError | ProviderError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +66,16 @@ class Ingester:
     """Takes documents in."""
 
     def __init__(
-        self, collection: Collection, pool: ParserPool, chunking: ChunkingConfig, sparse: SparseConfig
+        self,
+        collection: Collection,
+        pool: ParserPool,
+        chunking: ChunkingConfig,
+        sparse: SparseConfig,
+        embedder: Embedder | None,
     ) -> None:
         self._collection = collection
         self._pool = pool
+        self._embedding = ChunkEmbedding(embedder)
         self._recipe = Recipe(ChunkSettings.of(chunking), sparse.language)
         self.recipe = recipe_fingerprint(chunking, RECIPE_VERSION)
 
@@ -87,11 +103,11 @@ class Ingester:
             else:
                 work.append(job)
                 latest[job.key] = job
-        storage_error = await self._work(work, outcomes)
+        failure = await self._work(work, outcomes)
         for place, first in repeats.items():
             outcomes[place] = _repeated(outcomes[first])
         self._collection.maintenance.notice_change()
-        return IngestReport([outcomes[place] for place in range(len(documents))], storage_error)
+        return IngestReport([outcomes[place] for place in range(len(documents))], failure)
 
     async def reindex(self, keys: Sequence[Key]) -> None:
         """Make the chunks of documents again from what the store keeps of them."""
@@ -105,40 +121,70 @@ class Ingester:
             )
             parsed = Parsed(document.text, kind, document.title, dict(document.metadata))
             analysed = Analysed(Prepared(parsed, chunks), document.title, counts)
-            encoded = _encoded(key, document.content_hash, self.recipe, analysed, document.metadata)
+            vectors = await self._embedding.all([analysed])
+            encoded = _encoded(
+                key, document.content_hash, self.recipe, analysed, vectors[0], document.metadata
+            )
             await (await self._collection.committer.submit(encoded))
         self._collection.maintenance.notice_change()
 
     def _is_same(self, identity: Identity, job: _Job) -> bool:
         return identity.content_hash == job.content_hash and identity.recipe == self.recipe
 
-    async def _work(self, jobs: Sequence[_Job], outcomes: dict[int, Outcome]) -> StorageError | None:
-        """Analyse side by side, submit in order; fills ``outcomes``."""
+    async def _work(
+        self, jobs: Sequence[_Job], outcomes: dict[int, Outcome]
+    ) -> StorageError | ProviderError | None:
+        """Make documents ready side by side, submit them in order; fills ``outcomes``."""
         batches = _batches(jobs)
-        tasks = [asyncio.create_task(self._analyse(batch)) for batch in batches]
+        room = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        tasks = [asyncio.create_task(self._make(batch, room)) for batch in batches]
         waiting: list[tuple[_Job, int, asyncio.Future[None]]] = []
+        failure: StorageError | ProviderError | None = None
         try:
             for batch, task in zip(batches, tasks, strict=True):
                 for job, made in zip(batch, await task, strict=True):
-                    if isinstance(made, str):
-                        outcomes[job.place] = Outcome(job.key.id, 0, "failed", made)
+                    if isinstance(made, EncodedDocument):
+                        done = await self._collection.committer.submit(made)
+                        waiting.append((job, len(made.chunks), done))
                         continue
-                    metadata = {**made.prepared.parsed.metadata, **job.document.metadata}
-                    encoded = _encoded(job.key, job.content_hash, self.recipe, made, metadata)
-                    done = await self._collection.committer.submit(encoded)
-                    waiting.append((job, len(encoded.chunks), done))
+                    outcomes[job.place] = Outcome(job.key.id, 0, "failed", str(made))
+                    if isinstance(made, ProviderError):
+                        failure = made
+                room.release()
         finally:
             for task in tasks:
                 task.cancel()
-        storage_error: StorageError | None = None
         for job, chunks, done in waiting:
             try:
                 await done
                 outcomes[job.place] = Outcome(job.key.id, chunks, "indexed")
             except StorageError as error:
-                storage_error = error
+                failure = error
                 outcomes[job.place] = Outcome(job.key.id, 0, "failed", str(error))
-        return storage_error
+        return failure
+
+    async def _make(
+        self, batch: Sequence[_Job], room: asyncio.Semaphore
+    ) -> list[EncodedDocument | str | ProviderError]:
+        """Documents ready to be written, each one or what is wrong with it.
+
+        Takes a place in ``room``, which is free again when the batch is submitted: vectors take memory.
+        """
+        await room.acquire()
+        made = await self._analyse(batch)
+        vectors = iter(await self._embedding.each([one for one in made if isinstance(one, Analysed)]))
+        ready: list[EncodedDocument | str | ProviderError] = []
+        for job, one in zip(batch, made, strict=True):
+            if isinstance(one, str):
+                ready.append(one)
+                continue
+            dense = next(vectors)
+            if isinstance(dense, ProviderError):
+                ready.append(dense)
+                continue
+            metadata = {**one.prepared.parsed.metadata, **job.document.metadata}
+            ready.append(_encoded(job.key, job.content_hash, self.recipe, one, dense, metadata))
+        return ready
 
     async def _analyse(self, batch: Sequence[_Job]) -> Sequence[Analysed | str]:
         first = batch[0].document
@@ -188,9 +234,15 @@ def _repeated(first: Outcome) -> Outcome:
 
 
 def _encoded(
-    key: Key, content: str, recipe: str, analysed: Analysed, metadata: Mapping[str, Any]
+    key: Key,
+    content: str,
+    recipe: str,
+    analysed: Analysed,
+    vectors: Sequence[Vector] | None,
+    metadata: Mapping[str, Any],
 ) -> EncodedDocument:
     parsed = analysed.prepared.parsed
+    dense: Sequence[Vector | None] = vectors or [None] * len(analysed.counts)
     return EncodedDocument(
         key=key,
         content_hash=content,
@@ -200,7 +252,7 @@ def _encoded(
         metadata=metadata,
         text=parsed.text,
         chunks=tuple(
-            EncodedChunk(*chunk, counts)
-            for chunk, counts in zip(analysed.prepared.chunks, analysed.counts, strict=True)
+            EncodedChunk(*chunk, counts, vector)
+            for chunk, counts, vector in zip(analysed.prepared.chunks, analysed.counts, dense, strict=True)
         ),
     )

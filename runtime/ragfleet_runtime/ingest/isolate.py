@@ -19,6 +19,7 @@ import structlog
 
 from ragfleet_runtime.ingest.model import ParseError
 from ragfleet_runtime.ingest.worker import LENGTH_BYTES, READY, Status
+from ragfleet_runtime.processes import lean_environment
 
 _R = TypeVar("_R")
 _A = TypeVarTuple("_A")
@@ -185,6 +186,7 @@ class _Worker:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=_BUFFER_BYTES,
+            env=lean_environment(),
             start_new_session=True,  # a Ctrl-C in the terminal is the parent's
         )
         if process.stdin is None or process.stdout is None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +12,6 @@ from ragfleet_runtime.index.gather import Gathering, rank
 
 def hit(document: str, score: float, number: int = 0, revision: str = "new") -> Hit:
     return Hit(Passage("t", document, revision, number, 0, 1, "x", "prose"), score)
-
-
-def none_pending(_: Set[str]) -> Set[str]:
-    return set()
 
 
 def ids(hits: Sequence[Hit] | None) -> list[str] | None:
@@ -31,19 +27,19 @@ def test_a_tie_at_the_end_asks_for_more() -> None:
     gathering = Gathering(1, group_by_document=False)
     current = {Key("t", name): "new" for name in "abcdef"}
     assert gathering.limit == 3
-    assert gathering.take([hit("d", 1.0), hit("c", 1.0), hit("b", 1.0)], current, none_pending) is None
+    assert gathering.take([hit("d", 1.0), hit("c", 1.0), hit("b", 1.0)], current, frozenset()) is None
     everything = [hit(name, 1.0) for name in "dcba"]
     assert gathering.limit > len(everything)
-    assert ids(gathering.take(everything, current, none_pending)) == ["a"]
+    assert ids(gathering.take(everything, current, frozenset())) == ["a"]
 
 
 def test_uncommitted_hits_are_dropped_and_made_up_for() -> None:
     gathering = Gathering(1, group_by_document=False)
     current = {Key("t", "a"): "old"}
     written = [hit("a", 3.0, n, "pending") for n in range(3)]
-    assert gathering.take(written, current, lambda revisions: revisions) is None
+    assert gathering.take(written, current, {"pending"}) is None
     assert gathering.limit > 3
-    found = gathering.take([*written, hit("a", 1.0, 0, "old")], current, lambda revisions: revisions)
+    found = gathering.take([*written, hit("a", 1.0, 0, "old")], current, {"pending"})
     assert [(h.passage.document_id, h.passage.revision) for h in found or []] == [("a", "old")]
 
 
@@ -51,23 +47,23 @@ def test_a_version_replaced_meanwhile_is_asked_for_again() -> None:
     # The engine was asked before the new version was written, the store after it was committed.
     gathering = Gathering(5, group_by_document=False)
     current = {Key("t", "a"): "new"}
-    assert gathering.take([hit("a", 1.0, 0, "old")], current, none_pending) is None
-    found = gathering.take([hit("a", 2.0, 0, "new"), hit("a", 1.0, 0, "old")], current, none_pending)
+    assert gathering.take([hit("a", 1.0, 0, "old")], current, frozenset()) is None
+    found = gathering.take([hit("a", 2.0, 0, "new"), hit("a", 1.0, 0, "old")], current, frozenset())
     assert found is None  # the old chunks are still there: once more
-    assert ids(gathering.take([hit("a", 2.0, 0, "new")], current, none_pending)) == ["a"]
+    assert ids(gathering.take([hit("a", 2.0, 0, "new")], current, frozenset())) == ["a"]
 
 
 def test_a_deleted_document_is_dropped_without_asking_again() -> None:
     gathering = Gathering(5, group_by_document=False)
-    assert gathering.take([hit("gone", 1.0)], {}, none_pending) == []
+    assert gathering.take([hit("gone", 1.0)], {}, frozenset()) == []
 
 
 def test_grouping_keeps_the_best_passage_of_each_document() -> None:
     gathering = Gathering(2, group_by_document=True)
     current = {Key("t", name): "new" for name in "ab"}
     hits = [hit("a", 3.0, 1), hit("a", 2.0, 0), hit("a", 1.5, 2), hit("b", 1.0, 0)]
-    assert gathering.take(hits, current, none_pending) is None  # four hits fill the limit: b may have a tie
-    found = gathering.take(hits, current, none_pending)
+    assert gathering.take(hits, current, frozenset()) is None  # four hits fill the limit: b may have a tie
+    found = gathering.take(hits, current, frozenset())
     assert [(h.passage.document_id, h.passage.number) for h in found or []] == [("a", 1), ("b", 0)]
 
 
@@ -85,5 +81,5 @@ def test_the_result_is_that_of_ranking_everything(
     gathering = Gathering(top_k, group_by_document=group)
     found = None
     while found is None:
-        found = gathering.take(by_score[: gathering.limit], current, none_pending)
+        found = gathering.take(by_score[: gathering.limit], current, frozenset())
     assert found == rank(everything, group_by_document=group)[:top_k]

@@ -20,6 +20,10 @@ def process_id() -> int:
     return os.getpid()
 
 
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
 def hang() -> None:
     time.sleep(600)
 

@@ -197,3 +197,11 @@ async def test_a_worker_is_small_and_writes_no_core_file() -> None:
         assert core.split()[4] == "0"
         assert space.split()[3].isdigit()
         assert children()[0].memory_info().rss < 40 * MIB
+
+
+async def test_a_parser_has_none_of_the_service_s_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-in-the-environment")
+    async with pool_of(1) as pool:
+        seen = await pool.run(tasks.environment)
+    assert "PATH" in seen
+    assert "sk-in-the-environment" not in seen.values()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ragfleet_api.config import ChunkingConfig
+from ragfleet_api.config.runtime import ChunkingConfig
 from ragfleet_runtime.ingest.analyse import Analysed, Recipe, analyse_texts
 from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 from ragfleet_runtime.ingest.model import Kind, ParseError

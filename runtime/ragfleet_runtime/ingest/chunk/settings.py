@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ragfleet_api.config import ChunkingConfig
+    from ragfleet_api.config.runtime import ChunkingConfig
 
 Span = tuple[int, int]
 """Start and end of a part of a text, in characters; the part begins and ends with no whitespace."""
