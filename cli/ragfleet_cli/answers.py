@@ -9,6 +9,7 @@ from typing import Any, Final, TypeGuard
 
 import httpx
 
+from ragfleet_cli.access import KEY_VARIABLE
 from ragfleet_cli.errors import CliError
 from ragfleet_cli.output import one_line
 
@@ -53,6 +54,8 @@ def refused(response: httpx.Response) -> RefusedError:
     text = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
     request = problem.get("request_id")
     detail = one_line(text, LONGEST_DETAIL) + (f" (request {request})" if request else "")
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        detail += f"; give the key in {KEY_VARIABLE}, or its file with --api-key-file"
     documents = problem.get("documents")
     return RefusedError(response.status_code, detail, documents if _is_list_of_objects(documents) else ())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, BinaryIO, Final, Self
@@ -21,6 +21,7 @@ from ragfleet_cli.answers import (
     with_lists,
 )
 from ragfleet_cli.errors import CliError
+from ragfleet_cli.events import Event, read_events
 from ragfleet_cli.output import one_line
 
 # Waits, in seconds. An answer may take long: a batch of documents is parsed before it comes.
@@ -49,13 +50,18 @@ class Retries:
 
 
 class ServiceClient:
-    """A connection to one service; an asynchronous context manager.
+    """A connection to one service; an asynchronous context manager. ``api_key`` goes with every request.
 
     Every method raises UnreachableError, RefusedError, or CliError where the answer isn't one of Ragfleet's.
     """
 
     def __init__(
-        self, url: str, retries: Retries | None = None, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        api_key: str | None = None,
     ) -> None:
         self._url = _checked(url)
         self._retries = retries or Retries()
@@ -63,6 +69,7 @@ class ServiceClient:
         # A proxy of the environment can't reach this machine's own loopback address.
         self._http = httpx.AsyncClient(
             base_url=self._url,
+            headers={} if api_key is None else {"Authorization": f"Bearer {api_key}"},
             timeout=TIMEOUT,
             trust_env=not _is_loopback(self._url.host),
             transport=transport,
@@ -79,6 +86,17 @@ class ServiceClient:
         """Return once the service says that it is ready; raise where it doesn't."""
         await self._send("GET", "ready")
 
+    async def require_ingest(self) -> None:
+        """Return if documents may be sent with this key; raise where they may not.
+
+        A service doesn't read what comes with a wrong key, and in the middle of it the answer may be lost.
+        """
+        try:
+            await self._send("POST", "ingest", json={"documents": []})
+        except RefusedError as error:
+            if error.status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+                raise
+
     async def is_settled(self) -> bool:
         """GET /health: whether the index is in order, with no work left from recent writes."""
         checks = with_lists(await self._send("GET", "health"), "checks")["checks"]
@@ -87,6 +105,19 @@ class ServiceClient:
     async def query(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST /query."""
         return with_lists(await self._send("POST", "query", json=body), "sources", "citations")
+
+    async def query_stream(self, body: Mapping[str, Any]) -> AsyncGenerator[Event, None]:
+        """POST /query/stream. The events, as they come."""
+        response = await self._send("POST", "query/stream", stream=True, json=body)
+        try:
+            if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                raise CliError(f"{response.url}: the answer is not a stream of events; check --url")
+            async for event in read_events(response.aiter_bytes()):
+                yield event
+        except httpx.TransportError as error:
+            raise UnreachableError(self._explain(error)) from error
+        finally:
+            await response.aclose()
 
     async def search(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST /search."""
@@ -133,11 +164,15 @@ class ServiceClient:
             if error.status != httpx.codes.NOT_FOUND:
                 raise
 
-    async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+    async def _send(self, method: str, path: str, *, stream: bool = False, **content: Any) -> httpx.Response:
+        """The service's answer; where it is a stream, its body has not been read yet."""
         for attempt in range(1, self._retries.attempts + 1):
             last = attempt == self._retries.attempts
             try:
-                response = await self._http.request(method, path, **content)
+                request = self._http.build_request(method, path, **content)
+                response = await self._http.send(request, stream=stream)
+                if not response.is_success:
+                    await response.aread()
             except httpx.TransportError as error:
                 if last or not self._answered or isinstance(error, httpx.ReadTimeout):
                     raise UnreachableError(self._explain(error)) from error

@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from ragfleet_cli.access import Target
 from ragfleet_cli.arguments import Scalar, metadata_from
 from ragfleet_cli.client import ServiceClient
 from ragfleet_cli.errors import CliError
@@ -16,11 +18,14 @@ from ragfleet_cli.report import Report
 from ragfleet_cli.upload import Outcome, upload
 from ragfleet_cli.walk import Found, Selection, discover
 
+# As much as a service takes in before it has looked at the key.
+_UNASKED_BYTES: Final = 2**14
+
 
 def run(
     paths: Sequence[Path],
     selection: Selection,
-    url: str,
+    target: Target,
     concurrency: int,
     metadata: Sequence[str],
     *,
@@ -31,7 +36,7 @@ def run(
     found = discover(paths, selection)
     if not found.files and not found.unreadable:
         raise CliError(f"no files in {', '.join(map(str, paths))}")
-    report = asyncio.run(_send(found, url, concurrency, pairs))
+    report = asyncio.run(_send(found, target, concurrency, pairs))
     for failure in report.failures:
         note(f"failed: {failure.id}: {failure.error}")
     if as_json:
@@ -43,10 +48,12 @@ def run(
     return report.exit_code
 
 
-async def _send(found: Found, url: str, concurrency: int, metadata: dict[str, Scalar]) -> Report:
+async def _send(found: Found, target: Target, concurrency: int, metadata: dict[str, Scalar]) -> Report:
     report = Report(len(found.files) + len(found.unreadable))
-    async with ServiceClient(url) as client:
+    async with ServiceClient(target.url, api_key=target.api_key) as client:
         await client.require_ready()
+        if sum(file.size for file in found.files) > _UNASKED_BYTES:
+            await client.require_ingest()
         for item in found.unreadable:
             report.record(Outcome(item.id, str(item.path), "failed", item.reason))
         started = time.perf_counter()

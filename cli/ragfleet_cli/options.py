@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,27 @@ Overrides = Annotated[
 Url = Annotated[
     str, typer.Option("--url", metavar="URL", envvar="RAGFLEET_URL", help="Address of the service.")
 ]
+ApiKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="File with the API key. Default: the key is what the variable RAGFLEET_API_KEY holds.",
+    ),
+]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        metavar="NAME.KEY=SOURCE",
+        help="An entry of a Secret: env:VARIABLE or file:PATH says where its value is. Repeatable.",
+    ),
+]
+SecretsDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", envvar="RAGFLEET_SECRETS_DIR", help="Folder with Secrets, as files NAME/KEY."
+    ),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,6 +59,19 @@ Filters = Annotated[
         help="Only documents whose metadata has the value. Repeatable: keys must all match, and of several "
         "values for one key, any.",
     ),
+]
+
+
+class SearchMode(StrEnum):
+    """How passages are found."""
+
+    SPARSE = "sparse"
+    DENSE = "dense"
+    HYBRID = "hybrid"
+
+
+Mode = Annotated[
+    SearchMode | None, typer.Option("--mode", help="How passages are found. Default: the pipeline's mode.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

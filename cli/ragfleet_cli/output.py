@@ -21,6 +21,12 @@ def emit(text: str = "") -> None:
     typer.echo(printable(text))
 
 
+def emit_part(text: str) -> None:
+    """Print a part of the result at once, without ending the line."""
+    typer.echo(printable(text), nl=False)
+    sys.stdout.flush()
+
+
 def emit_json(value: Any) -> None:
     """Print the result as JSON: indented on a terminal, else one line."""
     indent = 2 if is_terminal(sys.stdout) else None

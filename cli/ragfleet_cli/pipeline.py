@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ragfleet_api.config import Owner, RuntimeConfig, project
-from ragfleet_api.manifest import load_manifest
+from ragfleet_api.config.project import project
+from ragfleet_api.config.runtime import Owner, RuntimeConfig
+from ragfleet_api.manifest import DEFAULT_NAMESPACE, load_manifest, load_with_secrets
 from ragfleet_api.problems import ManifestError
 from ragfleet_api.resource import RAGPipeline
+from ragfleet_api.secret_documents import SecretValues
 from ragfleet_cli.errors import CliError
 
 LOCAL_CLUSTER = "local"
-DEFAULT_NAMESPACE = "default"
 
 
 def load_pipeline(file: Path, overrides: Sequence[str]) -> RAGPipeline:
@@ -20,10 +21,13 @@ def load_pipeline(file: Path, overrides: Sequence[str]) -> RAGPipeline:
     return load_manifest("-" if str(file) == "-" else file, overrides)
 
 
-def load_config(file: Path, overrides: Sequence[str]) -> RuntimeConfig:
-    """What the service is started with. Raises CliError with a line for each problem of the manifest."""
+def load_config(file: Path, overrides: Sequence[str]) -> tuple[RuntimeConfig, SecretValues]:
+    """What the service is started with, and the Secrets beside it in the file.
+
+    Raises CliError with a line for each problem of the manifest.
+    """
     try:
-        pipeline = load_pipeline(file, overrides)
+        pipeline, secrets = load_with_secrets("-" if str(file) == "-" else file, overrides)
     except ManifestError as error:
         raise CliError(str(error)) from error
     if pipeline.spec.replicas == 0:
@@ -33,7 +37,7 @@ def load_config(file: Path, overrides: Sequence[str]) -> RuntimeConfig:
         namespace=pipeline.metadata.namespace or DEFAULT_NAMESPACE,
         name=pipeline.metadata.name,
     )
-    return project(pipeline.spec, owner)
+    return project(pipeline.spec, owner), secrets
 
 
 def default_data_dir(config: RuntimeConfig) -> Path:

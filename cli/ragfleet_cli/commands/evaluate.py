@@ -8,11 +8,12 @@ from typing import Annotated, Final
 import typer
 
 from ragfleet_cli.errors import CliError
-from ragfleet_cli.options import Json, Overrides, examples
+from ragfleet_cli.options import ApiKeyFile, Json, Mode, Overrides, Secrets, SecretsDir, examples
 
 EXAMPLES: Final = examples(
     "ragfleet evaluate --dataset scifact -f pipeline.yaml",
     "ragfleet evaluate --dataset scifact -f pipeline.yaml --set chunking.maxTokens=128",
+    "ragfleet evaluate --dataset scifact -f pipeline.yaml --mode dense",
     "ragfleet evaluate --dataset scifact --url http://127.0.0.1:8080 --json",
 )
 
@@ -33,9 +34,12 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="With -f: keep the data here. Default: a temporary folder."),
     ] = None,
+    secret: Secrets = None,
+    secrets_dir: SecretsDir = None,
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="Evaluate the service at this address.")
     ] = None,
+    api_key_file: ApiKeyFile = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="With --url: leave the documents that were added in the service.")
     ] = False,
@@ -43,6 +47,7 @@ def evaluate(
     top_k: Annotated[
         int, typer.Option(min=1, max=100, help="Documents to find for each question; recall@100 needs 100.")
     ] = 100,
+    mode: Mode = None,
     graded: Annotated[
         bool,
         typer.Option("--graded", help="Take the scores as gains in nDCG; without, relevant is relevant."),
@@ -54,27 +59,26 @@ def evaluate(
     Prints nDCG@10, recall@100 and MRR@10, each with its 95 % bootstrap interval over the questions. With
     --url, the documents that the service doesn't have are added first and deleted at the end.
     """
-    _check(file, overrides, data, url, keep=keep)
-    _require_measures()
-
-    from ragfleet_cli.evaluation import run_in_process, run_over_http  # noqa: PLC0415 - see ragfleet_cli.main
-
-    if file is not None:
-        run_in_process(dataset, split, top_k, file, overrides or (), data, graded=graded, as_json=json)
-    elif url is not None:
-        run_over_http(dataset, split, top_k, url, keep=keep, graded=graded, as_json=json)
-
-
-def _check(
-    file: Path | None, overrides: list[str] | None, data: Path | None, url: str | None, *, keep: bool
-) -> None:
-    """Raise CliError for options that don't go together."""
     if (file is None) == (url is None):
         raise CliError("evaluate takes either -f FILE or --url URL")
-    if url is not None and (overrides or data is not None):
-        raise CliError("--set and --data go with -f FILE, not with --url")
+    # RAGFLEET_SECRETS_DIR may be there for other commands, so that --secrets-dir is no error with --url.
+    if url is not None and (overrides or data is not None or secret):
+        raise CliError("--set, --data and --secret go with -f FILE, not with --url")
     if file is not None and keep:
         raise CliError("--keep goes with --url; with -f FILE, --data DIR keeps the documents")
+    if file is not None and api_key_file is not None:
+        raise CliError("--api-key-file goes with --url; with -f FILE, no key is needed")
+    _require_measures()
+
+    from ragfleet_cli.access import target  # noqa: PLC0415 - see ragfleet_cli.main
+    from ragfleet_cli.evaluation import Plan, run_in_process, run_over_http  # noqa: PLC0415
+    from ragfleet_cli.local_secrets import SecretOptions  # noqa: PLC0415
+
+    plan = Plan(dataset, split, top_k, mode, graded, json)
+    if file is not None:
+        run_in_process(plan, file, overrides or (), data, SecretOptions(secret or (), secrets_dir))
+    elif url is not None:
+        run_over_http(plan, target(url, api_key_file), keep=keep)
 
 
 def _require_measures() -> None:

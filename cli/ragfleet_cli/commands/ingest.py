@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ragfleet_cli.options import DEFAULT_URL, Json, Url, examples
+from ragfleet_cli.options import DEFAULT_URL, ApiKeyFile, Json, Url, examples
 
 EXAMPLES: Final = examples(
     "ragfleet ingest docs/",
@@ -32,6 +32,7 @@ def ingest(
         list[str] | None,
         typer.Option(metavar="GLOB", help="In folders, no files or folders that match. Repeatable."),
     ] = None,
+    api_key_file: ApiKeyFile = None,
     json: Json = False,
 ) -> int:
     """Send files to a service.
@@ -39,8 +40,10 @@ def ingest(
     A file's id is its path in the folder named, or its name where it is named itself; sent again, it
     replaces what was there. In folders, hidden files are passed over. Exit code 1: some files failed.
     """
-    from ragfleet_cli.ingestion import run  # noqa: PLC0415 - see ragfleet_cli.main
+    from ragfleet_cli.access import target  # noqa: PLC0415 - see ragfleet_cli.main
+    from ragfleet_cli.ingestion import run  # noqa: PLC0415
     from ragfleet_cli.walk import Selection  # noqa: PLC0415
 
     selection = Selection(tuple(include or ()), tuple(exclude or ()))
-    return run(paths, selection, url, concurrency, metadata or (), as_json=json)
+    service = target(url, api_key_file)
+    return run(paths, selection, service, concurrency, metadata or (), as_json=json)

@@ -20,6 +20,8 @@ BATCH_DOCUMENTS: Final = 256
 BATCH_CHARACTERS: Final = 2**20
 SETTLE_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.1
+# As much as a service takes in before it has looked at the key.
+_UNASKED_CHARACTERS: Final = 2**14
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ class Corpus:
             elif status == "unchanged" and self._posts[document.id] == 1:
                 self.loaded.added.discard(document.id)  # somebody else was quicker, so it is theirs
 
+        if sum(len(document.text) for document in missing) > _UNASKED_CHARACTERS:
+            await self._client.require_ingest()
         # One batch after the other: the order can tell in the weights, and with it in the figures.
         for batch in _batches(missing):
             self.loaded.added.update(document.id for document in batch)

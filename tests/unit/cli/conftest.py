@@ -11,7 +11,7 @@ from support.fake_service import FakeService, serve
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RAGFLEET_URL", "RAGFLEET_DEBUG"):
+    for name in ("RAGFLEET_URL", "RAGFLEET_DEBUG", "RAGFLEET_API_KEY", "RAGFLEET_SECRETS_DIR"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ragfleet_api.spec.common import SecretKeyRef
 from ragfleet_cli.evaluate import corpus
 from ragfleet_cli.main import main
 from ragfleet_runtime.errors import StartError
@@ -23,6 +24,7 @@ from support.fake_service import FakeService, Reply, asgi, problem
 from support.rule_cases import MINIMAL
 
 Captured = pytest.CaptureFixture[str]
+Opened = list[tuple[Any, Path, Any]]
 
 # For "fox" the service's order is d1, d2, d3; for "owl" it is d4 alone.
 TEXTS = {"d1": "fox fox fox", "d2": "fox fox", "d3": "fox", "d4": "owl", "odd/é #1": "hen"}
@@ -210,13 +212,13 @@ def test_ctrl_c_takes_away_what_was_added_once_it_has_landed(
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch, service: FakeService) -> list[tuple[Any, Path]]:
+def opened(monkeypatch: pytest.MonkeyPatch, service: FakeService) -> Opened:
     """How the service in this process was opened; the stand-in takes its place."""
-    calls: list[tuple[Any, Path]] = []
+    calls: Opened = []
 
     @asynccontextmanager
-    async def open_runtime(config: Any, folder: Path) -> AsyncIterator[SimpleNamespace]:
-        calls.append((config, folder))
+    async def open_runtime(config: Any, folder: Path, secrets: Any) -> AsyncIterator[SimpleNamespace]:
+        calls.append((config, folder, secrets))
         if folder.name == "refused":
             raise StartError("the data folder is in use")
         marker = folder / "data"
@@ -237,30 +239,79 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-def test_in_process(dataset: Path, manifest: Path, opened: list[tuple[Any, Path]], capsys: Captured) -> None:
+def test_in_process(dataset: Path, manifest: Path, opened: Opened, capsys: Captured) -> None:
     setting = "chunking.maxTokens=128"
     result = evaluate_json(capsys, "--dataset", dataset, "-f", manifest, "--set", setting)
     assert result["mrr@10"] == 0.75
-    ((config, folder),) = opened
+    ((config, folder, _),) = opened
     assert config.chunking.max_tokens == 128
     assert not folder.exists()
 
 
 def test_in_process_with_a_folder_to_keep(
-    dataset: Path, manifest: Path, opened: list[tuple[Any, Path]], service: FakeService, tmp_path: Path
+    dataset: Path, manifest: Path, opened: Opened, service: FakeService, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     arguments = ["--dataset", str(dataset), "-f", str(manifest), "--data", str(kept)]
     assert main(["evaluate", *arguments]) == 0
-    assert [folder for _, folder in opened] == [kept]
+    assert [folder for _, folder, _ in opened] == [kept]
     assert (kept / "data").exists()
     assert service.documents == TEXTS
 
 
 def test_a_service_that_cannot_start_in_process(
-    dataset: Path, manifest: Path, opened: list[tuple[Any, Path]], capsys: Captured, tmp_path: Path
+    dataset: Path, manifest: Path, opened: Opened, capsys: Captured, tmp_path: Path
 ) -> None:
     arguments = ["--dataset", str(dataset), "-f", str(manifest), "--data", str(tmp_path / "refused")]
     assert main(["evaluate", *arguments]) == 2
     assert capsys.readouterr().err == "ragfleet: the data folder is in use\n"
+
+
+def test_in_process_the_service_reads_secrets_and_wants_no_key(
+    dataset: Path, tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_KEY", "from the variable")
+    manifest = tmp_path / "keyed.yaml"
+    manifest.write_text(
+        json.dumps(
+            {
+                **MINIMAL,
+                "spec": {
+                    "vectorStore": {"type": "Embedded"},
+                    "generation": {
+                        "type": "OpenAI",
+                        "openAI": {"model": "m", "apiKeySecretRef": {"name": "llm", "key": "token"}},
+                    },
+                    "auth": {"apiKeys": {"secretRef": {"name": "not-given"}}},
+                },
+            }
+        )
+    )
+    arguments = ["evaluate", "--dataset", str(dataset), "-f", str(manifest)]
+    assert main(arguments) == 2
+    assert opened == []
+    assert main([*arguments, "--secret", "llm.token=env:MODEL_KEY"]) == 0
+    ((config, _, secrets),) = opened
+    assert config.auth.required is False
+    assert secrets.read(SecretKeyRef(name="llm", key="token")) == "from the variable"
+
+
+def test_the_mode_goes_with_every_search(
+    dataset: Path, url: str, service: FakeService, capsys: Captured
+) -> None:
+    evaluate_json(capsys, "--dataset", dataset, "--url", url, "--mode", "hybrid")
+    searches = [body for _, path, body in service.requests if path == "/search"]
+    assert {body["mode"] for body in searches} == {"hybrid"}
+    evaluate_json(capsys, "--dataset", dataset, "--url", url)
+    assert "mode" not in service.requests[-1 - len(TEXTS)][2]
+
+
+def test_searches_that_were_degraded_are_told(
+    dataset: Path, url: str, service: FakeService, capsys: Captured
+) -> None:
+    reply = {"results": [], "mode": "sparse", "took_ms": 1.0, "degraded": ["the model doesn't answer"]}
+    service.broken["POST /search"] = [Reply(200, reply)]
+    assert main(["evaluate", "--dataset", str(dataset), "--url", url]) == 0
+    expected = "ragfleet: degraded, for 1 of 2 questions: the model doesn't answer"
+    assert capsys.readouterr().err.splitlines() == [expected]
