@@ -3,13 +3,14 @@
 PYTHON ?= python3
 PORT ?= 8080
 VENV := .venv
+TORCH_VENV := .venv-torch
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 EXTRAS := --extra evaluate --extra fastembed --extra openai --extra anthropic --extra qdrant
 SOURCES := crds runtime cli tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format generate bench lock clean
+.PHONY: help run test test-torch check format generate bench lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +20,9 @@ run: $(VENV)/.run ## Start the quickstart, ingest its documents, ask a question,
 
 test: $(VENV)/.dev check ## Check, then run every test that this machine can run
 	$(BIN)/pytest
+
+test-torch: $(TORCH_VENV)/.dev ## Test sentence-transformers (installs PyTorch, several GB, into an environment of its own)
+	$(TORCH_VENV)/bin/python -m pytest tests/torch
 
 check: $(VENV)/.dev ## Lint, types and layers
 	$(BIN)/ruff check $(SOURCES)
@@ -34,44 +38,49 @@ generate: $(VENV)/.dev ## Write the files that are made from the models
 	$(BIN)/python -m ragfleet_api.crd crds/ragpipelines.yaml
 
 bench: $(VENV)/.dev ## Measure, and fail where a bar is missed
-	$(BIN)/python -m bench
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 lock: ## Renew the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--upgrade $(EXTRAS) --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		$(EXTRAS) --group build -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra torch --group test-torch -c requirements/dev.txt pyproject.toml -o requirements/torch.txt
 
 clean: ## Remove what make made, the quickstart's data included
-	rm -rf $(VENV) .ragfleet .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/out
+	rm -rf $(VENV) $(TORCH_VENV) .ragfleet .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/out
 
-# uv where it is present, venv and pip where it is not. Everything goes into .venv, by hashes.
-$(VENV)/bin/python:
+# uv where it is present, venv and pip where it is not. Everything goes into environments here, by hashes.
+.PRECIOUS: %/bin/python
+%/bin/python:
 ifdef UV
-	uv venv --quiet --allow-existing --python '>=3.11' $(VENV)
+	uv venv --quiet --allow-existing --python '>=3.11' $*
 else
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Ragfleet needs Python 3.11 or newer; set PYTHON, for example: make run PYTHON=python3.12"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $*
 endif
 
 define install
-$(if $(UV),VIRTUAL_ENV=$(VENV) uv pip install --quiet,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+$(if $(UV),VIRTUAL_ENV=$(@D) uv pip install --quiet,$(@D)/bin/python -m pip install --quiet --disable-pip-version-check)
 endef
 
 # uv makes environments without pip; one that it made must still serve where uv is gone.
-define pip
-$(if $(UV),,@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip)
+define install_locked
+$(if $(UV),,@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || $(@D)/bin/python -m ensurepip)
+$(install) --require-hashes -r $<
+$(install) --no-deps --no-build-isolation -e .
 endef
 
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
-	$(pip)
-	$(install) --require-hashes -r requirements/run.txt
-	$(install) --no-deps --no-build-isolation -e .
+	$(install_locked)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(pip)
-	$(install) --require-hashes -r requirements/dev.txt
-	$(install) --no-deps --no-build-isolation -e .
+	$(install_locked)
 	@touch $@ $(VENV)/.run
+
+$(TORCH_VENV)/.dev: requirements/torch.txt pyproject.toml | $(TORCH_VENV)/bin/python
+	$(install_locked)
+	@touch $@

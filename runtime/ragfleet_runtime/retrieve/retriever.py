@@ -47,10 +47,18 @@ class Retriever:
             try:
                 vector = None
                 if self._embedder is not None:
-                    vector = await self._embedder.embed_query(request.question, deadline)
+                    vector = await self._embedder.embed_query(
+                        request.question, self._embedding_deadline(request.mode, deadline)
+                    )
                 return Found(await self._reader.search(request, vector), request.mode)
             except ProviderError:
                 if request.mode != "hybrid" or self._when_embedding_fails != "SearchSparse":
                     raise
             hits = await self._reader.search(replace(request, mode="sparse"))
             return Found(hits, "sparse", (WITHOUT_EMBEDDING,))
+
+    def _embedding_deadline(self, mode: Mode, deadline: Deadline) -> Deadline:
+        """All the time there is, or half of it where BM25 stands ready to search without a vector."""
+        if mode == "hybrid" and self._when_embedding_fails == "SearchSparse":
+            return deadline.at_most(deadline.remaining() / 2)
+        return deadline
