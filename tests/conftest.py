@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ragfleet_api.config import RuntimeConfig
+from ragfleet_api.config.runtime import RuntimeConfig
 from support.configs import make_config
 
 

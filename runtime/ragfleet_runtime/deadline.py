@@ -29,6 +29,11 @@ class Deadline:
         """The same deadline, or one that many seconds from now if that is sooner."""
         return self if self.remaining() <= seconds else type(self)(seconds)
 
+    def require(self, doing: str) -> None:
+        """Raise DeadlineError, which says what was to be done, where the deadline has passed."""
+        if time.monotonic() > self._at:
+            raise self._error(doing)
+
     @asynccontextmanager
     async def enforced(self, doing: str) -> AsyncIterator[None]:
         """Cancel the block when the deadline passes; then DeadlineError says what it was doing."""
@@ -39,4 +44,7 @@ class Deadline:
         except TimeoutError as error:
             if not timeout.expired():
                 raise  # somebody else's
-            raise DeadlineError(f"no answer within {self._seconds:g} s: the time ran out {doing}") from error
+            raise self._error(doing) from error
+
+    def _error(self, doing: str) -> DeadlineError:
+        return DeadlineError(f"no answer within {self._seconds:g} s: the time ran out {doing}")

@@ -14,10 +14,11 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from ragfleet_api.config import RuntimeConfig
-from ragfleet_runtime.compose import open_runtime
+from ragfleet_api.config.runtime import RuntimeConfig
+from ragfleet_runtime.compose import Starting, start_runtime
 from ragfleet_runtime.errors import StartError
 from ragfleet_runtime.observe.logs import configure_logs
+from ragfleet_runtime.secrets import SecretSource
 
 _BACKLOG = 2048
 _GRACE_SECONDS = 30
@@ -26,6 +27,7 @@ _GRACE_SECONDS = 30
 def serve(
     config: RuntimeConfig,
     folder: Path,
+    secrets: SecretSource,
     *,
     host: str,
     port: int,
@@ -35,20 +37,25 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
-    ``on_ready`` gets the service's address once it answers; port 0 takes a free one. Raises StartError.
+    ``on_ready`` gets the service's address once it is ready; port 0 takes a free one. Where a server or a
+    model's provider can't be reached yet, probes are answered meanwhile. Raises StartError.
     """
     configure_logs(log_level, as_json=json_logs)
     with _listen(host, port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config, folder, listener, on_ready))
+        runner.run(_serve(config, folder, secrets, listener, on_ready))
 
 
 async def _serve(
-    config: RuntimeConfig, folder: Path, listener: socket.socket, on_ready: Callable[[str], None]
+    config: RuntimeConfig,
+    folder: Path,
+    secrets: SecretSource,
+    listener: socket.socket,
+    on_ready: Callable[[str], None],
 ) -> None:
-    async with open_runtime(config, folder) as runtime:
+    async with start_runtime(config, folder, secrets) as starting:
         server = _Server(
             uvicorn.Config(
-                runtime.app,
+                starting.app,
                 http="httptools",
                 ws="none",
                 lifespan="off",
@@ -58,13 +65,15 @@ async def _serve(
                 proxy_headers=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             ),
-            runtime.readiness.drain,
+            starting.readiness.drain,
         )
-        announcing = asyncio.create_task(_announce(server, listener, on_ready))
+        announcing = asyncio.create_task(_announce(server, starting, listener, on_ready))
         try:
             await server.serve(sockets=[listener])
         finally:
             announcing.cancel()
+        if starting.opened.done() and not starting.opened.cancelled():
+            starting.opened.result()  # raises what kept the service from opening
 
 
 class _Server(uvicorn.Server):
@@ -96,7 +105,15 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-async def _announce(server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
+async def _announce(
+    server: uvicorn.Server, starting: Starting, listener: socket.socket, on_ready: Callable[[str], None]
+) -> None:
+    """Tell the address when the service is open and answers, or end the server when it can't be opened."""
+    try:
+        await asyncio.shield(starting.opened)
+    except Exception:
+        server.should_exit = True
+        return
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.005)
     host, port = listener.getsockname()[:2]

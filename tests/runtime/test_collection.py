@@ -197,14 +197,10 @@ async def test_drifted_weights_are_renewed_in_the_background(config: RuntimeConf
         first = await collection.store.get_setting("mean_terms")
         text = " ".join(f"word{n}" for n in range(200)) + " crane"
         await put(collection, *(encoded(collection.analyzer, f"long{n}", [text]) for n in range(5)))
-        before = {
-            hit.passage.document_id: hit.score for hit in await search(collection, "crane", 9)
-        }
+        before = {hit.passage.document_id: hit.score for hit in await search(collection, "crane", 9)}
         collection.maintenance.notice_change()
         await asyncio.wait_for(collection.maintenance.settled(), 30)
-        after = {
-            hit.passage.document_id: hit.score for hit in await search(collection, "crane", 9)
-        }
+        after = {hit.passage.document_id: hit.score for hit in await search(collection, "crane", 9)}
     assert first == "1.0"
     assert after["long0"] > 10 * before["long0"]  # 200 times the mean length before, about the mean after
     async with open_collection(config, tmp_path / "data") as collection:

@@ -297,8 +297,7 @@ async def test_a_build_that_fails_leaves_the_old_index_in_use(
 async def test_what_an_interrupted_build_left_is_removed(tmp_path: Path) -> None:
     async with opened(tmp_path, with_index()) as collection:
         await put(collection, TEXTS)
-    place = next(tmp_path.glob("*/engine")).parent
-    (place / "engine-2" / "segments").mkdir(parents=True)
+    (tmp_path / hybrid_config().store.collection / "engine-2" / "segments").mkdir(parents=True)
     async with opened(tmp_path, with_index()) as collection:
         assert engine_folders(tmp_path) == ["engine"]
         assert ids(await search(collection, "tower", 1, mode="dense")) == ["c"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragfleet_api.config import QueryConfig
+from ragfleet_api.config.runtime import QueryConfig
 from ragfleet_runtime.retrieve.question import QuestionError, checked_question
 
 REJECT = QueryConfig(max_characters=20, too_long="Reject")

@@ -10,8 +10,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from ragfleet_runtime.api.auth import describe_keys
 from ragfleet_runtime.api.problems import MEDIA_TYPE, add_problem_handlers
-from ragfleet_runtime.api.schemas import IngestRequest, ProblemReply
+from ragfleet_runtime.api.schemas import IngestRequest, ProblemReply, SearchRequest
 
 _PROBLEM_EXAMPLE = {
     "type": "https://ragfleet.dev/problems/invalid-query",
@@ -23,8 +24,8 @@ _PROBLEM_EXAMPLE = {
 }
 
 
-def make_app(name: str, routers: Sequence[APIRouter]) -> FastAPI:
-    """The application of a pipeline called ``name``."""
+def make_app(name: str, routers: Sequence[APIRouter], *, needs_key: bool = False) -> FastAPI:
+    """The application of a pipeline called ``name``; ``needs_key`` says so in its description."""
     app = FastAPI(
         title=f"Ragfleet: {name}",
         version=version("ragfleet"),
@@ -38,6 +39,8 @@ def make_app(name: str, routers: Sequence[APIRouter]) -> FastAPI:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _openapi(app)
+            if needs_key:
+                describe_keys(app.openapi_schema)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
@@ -60,7 +63,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """FastAPI's description, with the schemas that its routes refer to by name only."""
     schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     _, extra = models_json_schema(
-        [(IngestRequest, "validation"), (ProblemReply, "serialization")],
+        [(IngestRequest, "validation"), (SearchRequest, "validation"), (ProblemReply, "serialization")],
         ref_template="#/components/schemas/{model}",
     )
     schema["components"]["schemas"].update(extra["$defs"])

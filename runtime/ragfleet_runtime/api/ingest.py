@@ -6,16 +6,16 @@ from typing import Any, TypeGuard
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from ragfleet_runtime.api.bodies import content_type, parse_json
 from ragfleet_runtime.api.problems import (
     INVALID_REQUEST,
     MALFORMED_BODY,
     ProblemError,
+    problem_of,
     problem_response,
-    storage_problem,
 )
 from ragfleet_runtime.api.schemas import DocumentId, IngestReply, IngestRequest
 from ragfleet_runtime.ingest.ingester import Ingester, IngestReport
@@ -66,16 +66,18 @@ def ingest_router(ingester: Ingester, metrics: Metrics, max_request_bytes: int) 
         for outcome in report.outcomes:
             metrics.ingested.labels(outcome.status).inc()
         reply = _reply(report)
-        if report.storage_error is not None:
-            error = report.storage_error
-            return problem_response(request, storage_problem(error), str(error), **reply)
+        if report.failure is not None:
+            found = problem_of(report.failure)
+            return problem_response(
+                request, found.problem, found.detail, retry_after=found.retry_after, **reply
+            )
         return Response(orjson.dumps(reply), media_type="application/json")
 
     return router
 
 
 async def _documents(request: Request) -> list[TextDocument] | list[FileDocument]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = content_type(request)
     if kind == "multipart/form-data":
         async with request.form(max_files=_MOST_FILES, max_fields=len(_PARTS)) as form:
             return await _files(form)
@@ -87,16 +89,7 @@ async def _documents(request: Request) -> list[TextDocument] | list[FileDocument
 
 
 def _texts(body: bytes) -> list[TextDocument]:
-    try:
-        body.decode()
-        found = IngestRequest.model_validate_json(body)
-    except UnicodeDecodeError as error:
-        raise ProblemError(MALFORMED_BODY, f"the body is not UTF-8 at byte {error.start}") from None
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        if details[0]["type"] == "json_invalid":
-            raise ProblemError(MALFORMED_BODY, f"the body is not JSON: {details[0]['msg']}") from None
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in details]) from None
+    found = parse_json(body, IngestRequest)
     return [TextDocument(d.id, d.text, d.title, d.metadata) for d in found.documents]
 
 

@@ -12,12 +12,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragfleet_runtime.api.auth import KEY_NAME
 from ragfleet_runtime.api.problems import MEDIA_TYPE, TOO_LARGE, TOO_LARGE_DETAIL, problem_response
 from ragfleet_runtime.observe.metrics import Metrics
 
 REQUEST_ID = "X-Request-Id"
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PLAIN_TOO_LARGE = b"Content Too Large"
+_REFUSED = (401, 403)
 _QUIET_ROUTES = frozenset({"/live", "/ready", "/health", "/metrics"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -75,7 +77,7 @@ class Observed:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.requests.labels(route, scope["method"], str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        if route not in _QUIET_ROUTES:
+        if route not in _QUIET_ROUTES or status in _REFUSED:
             log.info(
                 "request",
                 method=scope["method"],
@@ -83,4 +85,5 @@ class Observed:
                 status=status,
                 ms=round(seconds * 1000, 2),
                 request_id=scope["request_id"],
+                **({"key": scope[KEY_NAME]} if KEY_NAME in scope else {}),
             )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from ragfleet_runtime.api.auth import ANONYMOUS
 from ragfleet_runtime.api.problems import NOT_READY, problem_response
 from ragfleet_runtime.api.schemas import HealthReply
+from ragfleet_runtime.errors import StorageError
 from ragfleet_runtime.index.documents import DocumentStore
 from ragfleet_runtime.observe.health import Part, examine
 from ragfleet_runtime.observe.metrics import CONTENT_TYPE, Metrics
+
+_DRAINING = "draining"
 
 
 class Readiness:
@@ -27,12 +32,18 @@ class Readiness:
         return self._reason
 
     def open(self) -> None:
-        """Traffic may come."""
-        self._reason = None
+        """Traffic may come, unless the service drains already."""
+        if self._reason != _DRAINING:
+            self._reason = None
+
+    def wait(self, reason: str) -> None:
+        """Traffic can't come yet, and why."""
+        if self._reason != _DRAINING:
+            self._reason = reason
 
     def drain(self) -> None:
         """No new traffic, please; what is under way is finished."""
-        self._reason = "draining"
+        self._reason = _DRAINING
 
 
 def probes_router(
@@ -55,8 +66,9 @@ def probes_router(
         return Response(b'{"status":"ok"}', media_type="application/json")
 
     @router.get("/health", response_model=HealthReply, summary="How is each part?")
-    async def health() -> Response:
-        """Ask every part; 503 where one has failed."""
+    async def health(request: Request) -> Response:
+        """Ask every part; 503 where one has failed. Reasons are shown to callers with a key."""
+        shows_reasons = ANONYMOUS not in request.scope
         status, findings = await examine(parts)
         reply = {
             "status": status,
@@ -64,7 +76,7 @@ def probes_router(
                 {
                     "name": finding.name,
                     "status": finding.verdict.status,
-                    "reason": finding.verdict.reason,
+                    "reason": finding.verdict.reason if shows_reasons else None,
                     "took_ms": finding.took_ms,
                 }
                 for finding in findings
@@ -82,10 +94,12 @@ def probes_router(
     )
     async def show_metrics() -> Response:
         """Show metrics in Prometheus' text format."""
-        totals = await store.totals()
-        metrics.documents.set(totals.documents)
-        metrics.chunks.set(totals.chunks)
-        metrics.stale_documents.set(await store.stale(recipe))
+        try:
+            totals, stale = await store.totals(), await store.stale(recipe)
+        except StorageError:  # the other metrics are wanted all the more
+            metrics.set_counts(math.nan, math.nan, math.nan)
+        else:
+            metrics.set_counts(totals.documents, totals.chunks, stale)
         return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     return router

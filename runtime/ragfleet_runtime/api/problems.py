@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from ragfleet_runtime.errors import StorageError, StorageFullError
+from ragfleet_runtime.errors import (
+    DeadlineError,
+    ProviderError,
+    StorageError,
+    StorageFullError,
+    UnavailableError,
+)
+from ragfleet_runtime.generate.fallbacks import AllFailedError
 from ragfleet_runtime.index.filters import FilterError
 from ragfleet_runtime.retrieve.question import QuestionError
 
@@ -33,6 +41,8 @@ class Problem:
     title: str
 
 
+UNAUTHORIZED = Problem("unauthorized", 401, "An API key is needed")
+FORBIDDEN = Problem("forbidden", 403, "The API key may not do this")
 INVALID_REQUEST = Problem("invalid-request", 422, "The request is not valid")
 MALFORMED_BODY = Problem("malformed-body", 400, "The body can't be read")
 INVALID_QUERY = Problem("invalid-query", 422, "The query can't be searched for")
@@ -43,9 +53,14 @@ TOO_LARGE = Problem("too-large", 413, "The body is too large")
 STORAGE_FULL = Problem("storage-full", 507, "There is no room left")
 STORAGE_FAILED = Problem("storage-failed", 503, "The storage failed")
 NOT_READY = Problem("not-ready", 503, "The service is not ready")
+PROVIDER_FAILED = Problem("provider-failed", 502, "A model's provider failed")
+PROVIDER_BUSY = Problem("provider-busy", 503, "A model's provider is busy")
+DEADLINE_EXCEEDED = Problem("deadline-exceeded", 504, "The time ran out")
 INTERNAL_ERROR = Problem("internal-error", 500, "The service failed")
 
 ALL = (
+    UNAUTHORIZED,
+    FORBIDDEN,
     INVALID_REQUEST,
     MALFORMED_BODY,
     INVALID_QUERY,
@@ -56,8 +71,12 @@ ALL = (
     STORAGE_FULL,
     STORAGE_FAILED,
     NOT_READY,
+    PROVIDER_FAILED,
+    PROVIDER_BUSY,
+    DEADLINE_EXCEEDED,
     INTERNAL_ERROR,
 )
+_PASSING_FAULTS = frozenset({"rate_limited", "overloaded", "unavailable"})
 _BY_STATUS = {
     problem.status: problem for problem in (MALFORMED_BODY, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE)
 }
@@ -66,16 +85,19 @@ _BY_STATUS = {
 class ProblemError(Exception):
     """Raised by a route to answer with a problem."""
 
-    def __init__(self, problem: Problem, detail: str, **members: Any) -> None:
+    def __init__(
+        self, problem: Problem, detail: str, *, retry_after: float | None = None, **members: Any
+    ) -> None:
         super().__init__(detail)
         self.problem = problem
         self.detail = detail
+        self.retry_after = retry_after
         self.members = members
 
 
-def problem_response(request: Request, problem: Problem, detail: str, **members: Any) -> Response:
-    """The problem as a response; ``members`` are its extension members."""
-    body = {
+def problem_document(request: Request, problem: Problem, detail: str, **members: Any) -> dict[str, Any]:
+    """The problem as a document; ``members`` are its extension members."""
+    return {
         "type": TYPE_PREFIX + problem.slug,
         "title": problem.title,
         "status": problem.status,
@@ -84,7 +106,17 @@ def problem_response(request: Request, problem: Problem, detail: str, **members:
         "request_id": request.scope.get("request_id", ""),
         **members,
     }
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == NOT_READY.status else None
+
+
+def problem_response(
+    request: Request, problem: Problem, detail: str, *, retry_after: float | None = None, **members: Any
+) -> Response:
+    """The problem as a response. retry_after: seconds, told with a 503; the default is 5."""
+    body = problem_document(request, problem, detail, **members)
+    headers = None
+    if problem.status == NOT_READY.status:
+        seconds = RETRY_AFTER_SECONDS if retry_after is None else max(1, math.ceil(retry_after))
+        headers = {"Retry-After": str(seconds)}
     return Response(
         orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), problem.status, headers, media_type=MEDIA_TYPE
     )
@@ -95,12 +127,36 @@ def storage_problem(error: StorageError) -> Problem:
     return STORAGE_FULL if isinstance(error, StorageFullError) else STORAGE_FAILED
 
 
+def provider_problem(error: ProviderError) -> Problem:
+    """The problem that a provider's error is: whether to change something, to wait, or to give more time."""
+    if error.fault == "timeout":
+        return DEADLINE_EXCEEDED
+    return PROVIDER_BUSY if error.fault in _PASSING_FAULTS else PROVIDER_FAILED
+
+
+def problem_of(error: Exception) -> ProblemError:
+    """The problem that an error is; what nobody foresaw is the service's own fault."""
+    if isinstance(error, AllFailedError):
+        members = {"degraded": list(error.degraded)}
+        return ProblemError(provider_problem(error), str(error), retry_after=error.retry_after, **members)
+    if isinstance(error, ProviderError):
+        return ProblemError(provider_problem(error), str(error), retry_after=error.retry_after)
+    if isinstance(error, DeadlineError):
+        return ProblemError(DEADLINE_EXCEEDED, str(error))
+    if isinstance(error, StorageError):
+        retry_after = error.retry_after if isinstance(error, UnavailableError) else None
+        return ProblemError(storage_problem(error), str(error), retry_after=retry_after)
+    return ProblemError(INTERNAL_ERROR, "the cause is in the service's log under this request id")
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error of ``app`` with a problem document."""
 
     async def problem_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ProblemError)  # noqa: S101 (registered for this type)
-        return problem_response(request, error.problem, error.detail, **error.members)
+        return problem_response(
+            request, error.problem, error.detail, retry_after=error.retry_after, **error.members
+        )
 
     async def question_error(request: Request, error: Exception) -> Response:
         return problem_response(request, INVALID_QUERY, str(error))
@@ -108,9 +164,11 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def filter_error(request: Request, error: Exception) -> Response:
         return problem_response(request, INVALID_FILTER, str(error))
 
-    async def storage_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, StorageError)  # noqa: S101 (registered for this type)
-        return problem_response(request, storage_problem(error), str(error))
+    async def known_error(request: Request, error: Exception) -> Response:
+        found = problem_of(error)
+        return problem_response(
+            request, found.problem, found.detail, retry_after=found.retry_after, **found.members
+        )
 
     async def validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this type)
@@ -125,18 +183,16 @@ def add_problem_handlers(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
-    async def internal_error(request: Request, _: Exception) -> Response:
-        detail = "the cause is in the service's log under this request id"
-        return problem_response(request, INTERNAL_ERROR, detail)
-
     for kind, handler in (
         (ProblemError, problem_error),
         (QuestionError, question_error),
         (FilterError, filter_error),
-        (StorageError, storage_error),
+        (StorageError, known_error),
+        (ProviderError, known_error),
+        (DeadlineError, known_error),
         (RequestValidationError, validation_error),
         (HTTPException, http_error),
-        (Exception, internal_error),
+        (Exception, known_error),
     ):
         app.add_exception_handler(kind, handler)
 

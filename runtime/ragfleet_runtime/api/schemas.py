@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_TOP_K = 100
+MAX_TURNS = 64
+MAX_TURN_CHARACTERS = 32_768
+MAX_CONVERSATION_CHARACTERS = 131_072
 
 
 def _is_text(value: str) -> str:
@@ -121,7 +124,10 @@ class SearchRequest(Request):
 
     query: str
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
-    mode: Literal["sparse"] | None = Field(default=None, description="Default: the pipeline's mode.")
+    mode: Literal["sparse", "dense", "hybrid"] | None = Field(
+        default=None,
+        description="Default: the pipeline's mode. dense and hybrid need an embedding in the manifest.",
+    )
     filters: Filters | None = None
     min_score: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
         default=None, description="Leave out passages that score less."
@@ -163,27 +169,68 @@ class SearchReply(BaseModel):
                     ],
                     "mode": "sparse",
                     "took_ms": 0.8,
+                    "degraded": [],
                 }
             ]
         }
     )
 
     results: list[SearchResult]
-    mode: str
+    mode: Literal["sparse", "dense", "hybrid"] = Field(description="The mode that found them.")
     took_ms: float
+    degraded: list[str] = Field(
+        description='What was done without: "embedding" where the model failed and BM25 alone searched.'
+    )
+
+
+class ConversationTurn(Request):
+    """One thing that was said before the question."""
+
+    role: Literal["user", "assistant"]
+    content: Annotated[str, Field(min_length=1, max_length=MAX_TURN_CHARACTERS), AfterValidator(_is_text)]
+
+
+def _is_bounded(turns: list[ConversationTurn]) -> list[ConversationTurn]:
+    size = sum(len(turn.content) for turn in turns)
+    if size > MAX_CONVERSATION_CHARACTERS:
+        raise ValueError(
+            f"has {size} characters; at most {MAX_CONVERSATION_CHARACTERS}: leave the oldest turns out"
+        )
+    return turns
 
 
 class QueryRequest(Request):
     """A question."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "Where do I get a hardware key?"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"query": "Where do I get a hardware key?"},
+                {
+                    "query": "And what if I lose it?",
+                    "conversation": [
+                        {"role": "user", "content": "Where do I get a hardware key?"},
+                        {"role": "assistant", "content": "Keys are issued at the service desk. [1]"},
+                    ],
+                },
+            ]
+        }
+    )
 
     query: str
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] | None = Field(
         default=None, description="Passages to answer from. Default: the pipeline's spec.retrieval.topK."
     )
     filters: Filters | None = None
-    stream: bool = Field(default=False, description="Answer as server-sent events: sources, content, done.")
+    conversation: Annotated[
+        list[ConversationTurn], Field(max_length=MAX_TURNS), AfterValidator(_is_bounded)
+    ] = Field(
+        default_factory=list,
+        description="What was said before, oldest first, without the query: it counts in search and answer.",
+    )
+    stream: bool = Field(
+        default=False, description="Answer as server-sent events, as /query/stream always does."
+    )
 
 
 class AnswerSource(BaseModel):
@@ -249,15 +296,20 @@ class QueryReply(BaseModel):
     )
 
     answer: str
-    sources: list[AnswerSource]
+    sources: list[AnswerSource] = Field(description="The passages that the answer was made from.")
     citations: list[AnswerCitation]
     confidence: Annotated[float, Field(ge=0, le=1)]
-    model: str
+    model: str = Field(description='Who wrote the answer: "none" where no passage was found.')
     usage: AnswerUsage
     cached: bool
-    retrieval_count: int
+    retrieval_count: int = Field(description="Passages found; what is over the token budget is no source.")
     latency_ms: float
-    degraded: list[str]
+    degraded: list[str] = Field(
+        description=(
+            'What is not as it should be: "embedding" and "rewrite" were done without, '
+            '"generation:NAME:FAULT" names a generator that failed, the answer is "truncated" or "uncited".'
+        )
+    )
 
 
 _DOCUMENT: dict[str, Any] = {

@@ -6,8 +6,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from ragfleet_runtime.deadline import Deadline
 from ragfleet_runtime.generate.evidence import Sentence, continuation, sentences
-from ragfleet_runtime.generate.model import Answer, Citation, Source
+from ragfleet_runtime.generate.model import Citation, Finish, Pieces, Question, Source
 from ragfleet_runtime.index.bm25 import Analyzer
 from ragfleet_runtime.index.engine import Engine
 
@@ -30,14 +31,28 @@ _ASKS_NUMBER = re.compile(
 class ExtractiveGenerator:
     """Quotes the sentences that answer most of the question's weight (terms by their IDF)."""
 
-    def __init__(self, engine: Engine, analyzer: Analyzer, *, max_sentences: int, no_answer: str) -> None:
+    def __init__(
+        self, engine: Engine, analyzer: Analyzer, *, max_sentences: int, no_answer: str, name: str = MODEL
+    ) -> None:
         self._engine = engine
         self._analyzer = analyzer
         self._max_sentences = max_sentences
         self._no_answer = no_answer
+        self._name = name
 
-    async def generate(self, question: str, sources: Sequence[Source]) -> Answer:
+    @property
+    def name(self) -> str:
         """See Generator."""
+        return self._name
+
+    async def stream(self, question: Question, sources: Sequence[Source], deadline: Deadline) -> Pieces:
+        """See Generator: the answer in one piece. A follow-up is answered in its standalone form."""
+        del deadline  # nobody else is asked
+        text, finish = await self._answer(question.standalone, sources)
+        yield text
+        yield finish
+
+    async def _answer(self, question: str, sources: Sequence[Source]) -> tuple[str, Finish]:
         weights = await self._weights(question)
         if not weights or not sources:
             return self._nothing_found(0.0)
@@ -51,7 +66,7 @@ class ExtractiveGenerator:
         if len(chosen) < self._max_sentences and (rest := continuation(chosen[0])) is not None:
             chosen = [*chosen, rest] if not any(_overlap(rest, one) for one in chosen) else chosen
         text, citations = quote(chosen)
-        return Answer(text, citations, round(covered, 3), MODEL)
+        return text, Finish(MODEL, citations, round(covered, 3))
 
     async def _weights(self, question: str) -> dict[int, float]:
         """IDF of the question's terms; one that no passage has weighs as much as the rarest could."""
@@ -60,8 +75,8 @@ class ExtractiveGenerator:
         unknown = math.log(1 + (await self._engine.count() + 0.5) / 0.5)
         return {term: known.get(term, unknown) for term in terms}
 
-    def _nothing_found(self, covered: float) -> Answer:
-        return Answer(self._no_answer, (), round(0.1 * covered, 3), MODEL)
+    def _nothing_found(self, covered: float) -> tuple[str, Finish]:
+        return self._no_answer, Finish(MODEL, (), round(0.1 * covered, 3))
 
 
 def choose(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ragfleet_api.config.runtime import FusionConfig
 from ragfleet_runtime.embed.model import Vector
@@ -11,8 +12,7 @@ from ragfleet_runtime.index.filters import Condition
 from ragfleet_runtime.index.search import SearchRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The vectors to rank by: one for that ranking alone, both for their fusion.
 
     candidates: what each ranking gives to the fusion. A question of stop words alone has no sparse vector.

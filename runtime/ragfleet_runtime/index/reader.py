@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from ragfleet_runtime.deadline import Deadline
 from ragfleet_runtime.embed.model import LocalModel, Vector
 from ragfleet_runtime.errors import ProviderError
 from ragfleet_runtime.index.bm25 import Analyzer, query_vector
@@ -22,12 +23,20 @@ _MOST_TOGETHER = 16
 class PassageReader(Protocol):
     """Finds passages of the documents that are current."""
 
-    async def search(self, request: SearchRequest, vector: Vector | None = None) -> list[Hit]:
+    async def search(
+        self, request: SearchRequest, vector: Vector | None = None, deadline: Deadline | None = None
+    ) -> list[Hit]:
         """The best passages, equal scores by id.
 
         vector: the question's, where the mode needs one and the reader doesn't embed by itself.
-        Raises StorageError, and ProviderError where it embeds by itself and that fails.
+        Raises StorageError, DeadlineError, and ProviderError where it embeds by itself and that fails.
         """
+
+
+class _Search(NamedTuple):
+    request: SearchRequest
+    vector: Vector | None
+    deadline: Deadline | None
 
 
 class EmbeddedReader:
@@ -53,36 +62,35 @@ class EmbeddedReader:
         self._lane = Lane("search", 1)
         self._together = Together(self._lane, self._search_all, _MOST_TOGETHER)
 
-    async def search(self, request: SearchRequest, vector: Vector | None = None) -> list[Hit]:
-        """See PassageReader."""
-        return await self._together.run((request, vector))
+    async def search(
+        self, request: SearchRequest, vector: Vector | None = None, deadline: Deadline | None = None
+    ) -> list[Hit]:
+        """See PassageReader. The deadline counts while the search waits: it can't be stopped when it runs."""
+        return await self._together.run(_Search(request, vector, deadline))
 
     def close(self) -> None:
         """End the thread."""
         self._lane.close()
 
-    def _search_all(
-        self, searches: Sequence[tuple[SearchRequest, Vector | None]]
-    ) -> list[list[Hit] | Exception]:
+    def _search_all(self, searches: Sequence[_Search]) -> list[list[Hit] | Exception]:
         vectors = self._vectors(searches)
         return [
-            self._search_or_error(request, vector)
-            for (request, _), vector in zip(searches, vectors, strict=True)
+            self._search_or_error(search, vector) for search, vector in zip(searches, vectors, strict=True)
         ]
 
-    def _vectors(
-        self, searches: Sequence[tuple[SearchRequest, Vector | None]]
-    ) -> list[Vector | ProviderError | None]:
+    def _vectors(self, searches: Sequence[_Search]) -> list[Vector | ProviderError | None]:
         """The vector of each search that needs one, those that are missing embedded together."""
-        vectors: list[Vector | ProviderError | None] = [vector for _, vector in searches]
+        vectors: list[Vector | ProviderError | None] = [search.vector for search in searches]
         if self._model is None:
             return vectors
-        missing = [n for n, (request, vector) in enumerate(searches) if vector is None and request.is_dense]
+        missing = [
+            n for n, search in enumerate(searches) if search.vector is None and search.request.is_dense
+        ]
         if not missing:
             return vectors
         try:
             made: Sequence[Vector | ProviderError] = self._model.embed_queries(
-                [searches[n][0].question for n in missing]
+                [searches[n].request.question for n in missing]
             )
         except ProviderError as error:
             made = [error] * len(missing)
@@ -91,12 +99,14 @@ class EmbeddedReader:
         return vectors
 
     def _search_or_error(
-        self, request: SearchRequest, vector: Vector | ProviderError | None
+        self, search: _Search, vector: Vector | ProviderError | None
     ) -> list[Hit] | Exception:
         if isinstance(vector, ProviderError):
             return vector
         try:
-            return self._search(request, vector)
+            if search.deadline is not None:
+                search.deadline.require("waiting for a search's turn")
+            return self._search(search.request, vector)
         except Exception as error:
             return error
 

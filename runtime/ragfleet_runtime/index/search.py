@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ragfleet_runtime.index.filters import Condition
 
 Mode = Literal["sparse", "dense", "hybrid"]
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(NamedTuple):
     """A search as its caller asks for it.
 
     top_k: passages wanted, or documents where ``group_by_document``, each shown by its best passage.

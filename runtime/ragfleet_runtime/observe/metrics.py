@@ -30,7 +30,7 @@ class Metrics:
         )
         self.stage_seconds = Histogram(
             "ragfleet_stage_seconds",
-            "Time of one stage of answering: retrieve, generate.",
+            "Time of one stage of answering: rewrite, retrieve, generate.",
             ("stage",),
             buckets=_SECONDS,
             registry=self.registry,
@@ -41,11 +41,36 @@ class Metrics:
         self.answers = Counter(
             "ragfleet_answers", "Questions answered, by outcome.", ("outcome",), registry=self.registry
         )
+        self.first_token_seconds = Histogram(
+            "ragfleet_first_token_seconds",
+            "Time from asking a generator to the first piece of its answer.",
+            ("generator",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.provider_errors = Counter(
+            "ragfleet_provider_errors",
+            "Calls of a model's provider that failed, by what was wrong.",
+            ("provider", "fault"),
+            registry=self.registry,
+        )
+        self.tokens = Counter(
+            "ragfleet_tokens",
+            "Tokens that providers counted: prompt, completion.",
+            ("generator", "kind"),
+            registry=self.registry,
+        )
         self.documents = Gauge("ragfleet_documents", "Documents kept.", registry=self.registry)
         self.chunks = Gauge("ragfleet_chunks", "Chunks indexed.", registry=self.registry)
         self.stale_documents = Gauge(
             "ragfleet_stale_documents", "Documents cut by earlier settings.", registry=self.registry
         )
+
+    def set_counts(self, documents: float, chunks: float, stale: float) -> None:
+        """What is kept; NaN where it isn't known."""
+        self.documents.set(documents)
+        self.chunks.set(chunks)
+        self.stale_documents.set(stale)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

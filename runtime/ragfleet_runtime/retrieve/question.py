@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragfleet_api.config import QueryConfig
+from ragfleet_api.config.runtime import QueryConfig
 
 
 class QuestionError(ValueError):
@@ -31,6 +31,12 @@ def checked_question(text: str, limits: QueryConfig) -> str:
             "(spec.retrieval.query.maxCharacters)"
         )
     return _cut(question, limits.max_characters)
+
+
+def fitted_question(text: str, limits: QueryConfig) -> str:
+    """A question that the service itself made, cut to the longest that may be searched for."""
+    question = text.strip()
+    return question if len(question) <= limits.max_characters else _cut(question, limits.max_characters)
 
 
 def _cut(text: str, limit: int) -> str:

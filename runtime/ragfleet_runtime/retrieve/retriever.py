@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ragfleet_api.spec.retrieval import EmbeddingFailurePolicy
 from ragfleet_runtime.deadline import Deadline
@@ -16,8 +16,7 @@ from ragfleet_runtime.index.search import Mode, SearchRequest
 WITHOUT_EMBEDDING = "embedding"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Passages, best first; the mode that found them, and what had to be done without."""
 
     hits: Sequence[Hit]
@@ -41,21 +40,20 @@ class Retriever:
         Raises ProviderError where it can't be embedded and the pipeline doesn't say to do without,
         StorageError where the engine fails, DeadlineError where the time runs out.
         """
-        async with deadline.enforced("searching"):
-            if request.mode == "sparse":
-                return Found(await self._reader.search(request), request.mode)
-            try:
-                vector = None
-                if self._embedder is not None:
-                    vector = await self._embedder.embed_query(
-                        request.question, self._embedding_deadline(request.mode, deadline)
-                    )
-                return Found(await self._reader.search(request, vector), request.mode)
-            except ProviderError:
-                if request.mode != "hybrid" or self._when_embedding_fails != "SearchSparse":
-                    raise
-            hits = await self._reader.search(replace(request, mode="sparse"))
-            return Found(hits, "sparse", (WITHOUT_EMBEDDING,))
+        if request.mode == "sparse":
+            return Found(await self._reader.search(request, None, deadline), request.mode)
+        try:
+            vector = None
+            if self._embedder is not None:
+                vector = await self._embedder.embed_query(
+                    request.question, self._embedding_deadline(request.mode, deadline)
+                )
+            return Found(await self._reader.search(request, vector, deadline), request.mode)
+        except ProviderError:
+            if request.mode != "hybrid" or self._when_embedding_fails != "SearchSparse":
+                raise
+        hits = await self._reader.search(request._replace(mode="sparse"), None, deadline)
+        return Found(hits, "sparse", (WITHOUT_EMBEDDING,))
 
     def _embedding_deadline(self, mode: Mode, deadline: Deadline) -> Deadline:
         """All the time there is, or half of it where BM25 stands ready to search without a vector."""

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ragfleet_runtime.deadline import Deadline
 from ragfleet_runtime.generate.evidence import BESIDE, IN_HEADINGS, IN_PASSAGE, sentences
 from ragfleet_runtime.generate.extractive import ExtractiveGenerator, choose, coverage, quote
-from ragfleet_runtime.generate.model import Source
+from ragfleet_runtime.generate.model import Finish, Question, Source, Usage
 from ragfleet_runtime.index.bm25 import Analyzer
 from ragfleet_runtime.index.engine import Passage
 
@@ -47,13 +48,17 @@ def term(word: str) -> int:
 
 async def ask(question: str, *sources: Source, most: int = 3, **idf: Any) -> tuple[str, float]:
     generator = ExtractiveGenerator(FixedEngine(**idf), ANALYZER, max_sentences=most, no_answer="Nothing.")  # type: ignore[arg-type]
-    answer = await generator.generate(question, sources)
-    for citation in answer.citations:
-        statement = answer.text[citation.answer_start : citation.answer_end]
+    asked = Question("And how?", question)  # a follow-up is answered in its standalone form
+    text, finish = [piece async for piece in generator.stream(asked, sources, Deadline(10))]
+    assert isinstance(text, str)
+    assert isinstance(finish, Finish)
+    assert (finish.model, finish.usage, finish.degraded) == ("extractive", Usage(), ())
+    for citation in finish.citations:
+        statement = text[citation.answer_start : citation.answer_end]
         assert statement in sources[citation.n - 1].passage.text
         marker = f"\n[{citation.n}]" if statement.endswith("```") else f" [{citation.n}]"
-        assert answer.text[citation.answer_end :].startswith(marker)
-    return answer.text, answer.confidence
+        assert text[citation.answer_end :].startswith(marker)
+    return text, finish.confidence
 
 
 pytestmark = pytest.mark.anyio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ragfleet_runtime.deadline import Deadline
 from ragfleet_runtime.embed.model import Vector
 from ragfleet_runtime.index.bm25 import Analyzer, query_vector
 from ragfleet_runtime.index.engine import Hit
@@ -27,8 +28,16 @@ class QdrantReader:
         self._analyzer = analyzer
         self._planner = planner
 
-    async def search(self, request: SearchRequest, vector: Vector | None = None) -> list[Hit]:
+    async def search(
+        self, request: SearchRequest, vector: Vector | None = None, deadline: Deadline | None = None
+    ) -> list[Hit]:
         """See PassageReader; raises FilterError where the server refuses a filter without an index."""
+        if deadline is None:
+            return await self._search(request, vector)
+        async with deadline.enforced("searching"):
+            return await self._search(request, vector)
+
+    async def _search(self, request: SearchRequest, vector: Vector | None) -> list[Hit]:
         if request.is_dense and vector is None:
             raise ValueError(f"a {request.mode} search needs the question's vector")
         sparse = query_vector(self._analyzer.counts(request.question)) if request.is_sparse else {}
