@@ -5,17 +5,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import qdrant_edge as edge
+from fastembed import TextEmbedding
 
 from ragfleet_runtime.index.bm25 import Analyzer, document_vector, query_vector
-from ragfleet_runtime.index.engine import SPARSE, indexed_text, point_id
+from ragfleet_runtime.index.engine import DENSE, SPARSE, indexed_text, point_id
 from ragfleet_runtime.ingest.chunk.settings import ChunkSettings
 from ragfleet_runtime.ingest.prepare import prepare_text
 
 _BATCH = 256
+_CANDIDATES = 200
+_DIMENSIONS = 384
 
 
 @dataclass(frozen=True)
@@ -27,27 +32,87 @@ class Bare:
     wall: float
 
 
-def search(engine_folder: Path, questions: Sequence[str], *, count: int, limit: int) -> Bare:
-    """Ask the engine in a loop what ``/search`` asks it: the same vectors, limit and payload."""
-    analyzer = Analyzer("English")
-    queries = [query_vector(analyzer.counts(question)) for question in questions]
-    shard = edge.EdgeShard.load(str(engine_folder), _config())
-    requests = [
-        edge.QueryRequest(
-            limit=limit,
-            query=edge.Query.Nearest(edge.SparseVector(list(query), list(query.values())), using=SPARSE),
-            with_payload=True,
+class BareSearch(AbstractContextManager["BareSearch"]):
+    """A loop over the engine alone, in a copy of a service's engine folder."""
+
+    def __init__(self, folder: Path, questions: Sequence[str], top_k: int) -> None:
+        self._shard = edge.EdgeShard.load(str(folder), self._config())
+        self._questions = questions
+        self._limit = top_k + 2  # what /search asks the engine for
+        self._analyzer = Analyzer("English")
+
+    def __exit__(self, *_: object) -> None:
+        self._shard.close()
+
+    def run(self, count: int) -> float:
+        """CPU seconds of one round of ``count``."""
+        requests = self._requests()
+        cpu = time.process_time()
+        for n in range(count):
+            self._ask(n % len(requests), requests)
+        return (time.process_time() - cpu) / count
+
+    def _config(self) -> edge.EdgeConfig:
+        return _config()
+
+    def _requests(self) -> Sequence[edge.QueryRequest]:
+        raise NotImplementedError
+
+    def _ask(self, n: int, requests: Sequence[edge.QueryRequest]) -> None:
+        self._shard.query(requests[n])
+
+    def _sparse(self, question: str) -> edge.Query:
+        query = query_vector(self._analyzer.counts(question))
+        return edge.Query.Nearest(edge.SparseVector(list(query), list(query.values())), using=SPARSE)
+
+
+class BareSparse(BareSearch):
+    """What the engine does for ``/search`` by BM25: the same vectors, limit and payload."""
+
+    def _requests(self) -> Sequence[edge.QueryRequest]:
+        return [
+            edge.QueryRequest(limit=self._limit, query=self._sparse(question), with_payload=True)
+            for question in self._questions
+        ]
+
+
+class BareHybrid(BareSearch):
+    """What model and engine do for a hybrid ``/search``: the question's vector, then the fused query."""
+
+    def __init__(self, folder: Path, questions: Sequence[str], top_k: int) -> None:
+        super().__init__(folder, questions, top_k)
+        self._model = TextEmbedding(
+            "sentence-transformers/all-MiniLM-L6-v2",
+            specific_model_path="../shared/models/all-MiniLM-L6-v2-onnx-int8",
+            threads=1,
         )
-        for query in queries
-    ]
-    for request in requests:
-        shard.query(request)
-    cpu, wall = time.process_time(), time.perf_counter()
-    for n in range(count):
-        shard.query(requests[n % len(requests)])
-    result = Bare(count, (time.process_time() - cpu) / count, (time.perf_counter() - wall) / count)
-    shard.close()
-    return result
+        vectors = [next(iter(self._model.embed([question]))).tolist() for question in questions]
+        self._fused = [
+            edge.QueryRequest(
+                limit=self._limit,
+                prefetches=[
+                    edge.Prefetch(
+                        limit=_CANDIDATES,
+                        query=edge.Query.Nearest(vector, using=DENSE),
+                        params=edge.SearchParams(hnsw_ef=_CANDIDATES),
+                    ),
+                    edge.Prefetch(limit=_CANDIDATES, query=self._sparse(question)),
+                ],
+                query=cast(edge.Fusion, edge.Fusion.Dbsf()),
+                with_payload=True,
+            )
+            for question, vector in zip(questions, vectors, strict=True)
+        ]
+
+    def _config(self) -> edge.EdgeConfig:
+        return _config({DENSE: edge.EdgeVectorParams(size=_DIMENSIONS, distance=edge.Distance.Cosine)})
+
+    def _requests(self) -> Sequence[edge.QueryRequest]:
+        return self._fused
+
+    def _ask(self, n: int, requests: Sequence[edge.QueryRequest]) -> None:
+        next(iter(self._model.embed([self._questions[n]])))
+        self._shard.query(requests[n])
 
 
 def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkSettings) -> Bare:
@@ -78,6 +143,6 @@ def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkSet
     return result
 
 
-def _config() -> edge.EdgeConfig:
+def _config(vectors: dict[str, edge.EdgeVectorParams] | None = None) -> edge.EdgeConfig:
     sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
-    return edge.EdgeConfig(vectors={}, sparse_vectors=sparse, max_search_threads=1)
+    return edge.EdgeConfig(vectors=vectors or {}, sparse_vectors=sparse, max_search_threads=1)

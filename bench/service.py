@@ -36,19 +36,26 @@ class Service:
 
 
 @contextmanager
-def running(folder: Path, *, cpus: Sequence[int] | None = None) -> Iterator[Service]:
-    """The quickstart's service over a data folder, until the block ends."""
+def running(
+    folder: Path,
+    *,
+    cpus: Sequence[int] | None = None,
+    manifest: Path = MANIFEST,
+    arguments: Sequence[str] = (),
+) -> Iterator[Service]:
+    """A manifest's service over a data folder, until the block ends; by default that of the quickstart."""
     command = [
         sys.executable,
         "-m",
         "ragfleet_cli",
         "up",
         "-f",
-        str(MANIFEST),
+        str(manifest),
         "--data",
         str(folder),
         "--port",
         "0",
+        *arguments,
     ]
     start = time.perf_counter()
     with _start(command, cpus) as process:

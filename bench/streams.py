@@ -1,0 +1,103 @@
+"""How soon a streamed answer begins, beside the model server that writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from bench.load import post
+from bench.service import running
+from bench.table import Bar
+from support.llm_server import Script, llm_server
+
+_STREAMS = 32
+_ROUNDS = 12
+_TOKENS = 40
+_BETWEEN_SECONDS = 0.025
+_FIRST_SECONDS = 0.2
+_DOCUMENTS = 200
+_MANIFEST = """\
+apiVersion: ragfleet.dev/v1alpha1
+kind: RAGPipeline
+metadata: {{name: streams}}
+spec:
+  vectorStore: {{type: Embedded}}
+  generation: {{type: OpenAI, openAI: {{baseURL: "{url}/v1", model: first}}}}
+  auth: {{required: false}}
+"""
+
+
+def first_content(work: Path) -> Iterator[Bar]:
+    """From a model server's first token to the first content event, with 32 streams at any time.
+
+    Each token is the moment at which the model server sent it, on the system's monotonic clock.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    late, gaps = asyncio.run(_measure(work))
+    ranked = sorted(late)
+    p50, p99 = statistics.median(ranked), ranked[int(0.99 * len(ranked))]
+    told = f"{len(late)} streams, p99 {p99 * 1000:.1f} ms; later tokens p99 {gaps * 1000:.1f} ms"
+    yield Bar(
+        "first content event after the model's first token, 32 streams", p50 * 1000, "<=", 10, "ms", told
+    )
+
+
+async def _measure(work: Path) -> tuple[list[float], float]:
+    manifest = work / "streams.yaml"
+    script = Script(
+        pieces=("",) * _TOKENS, stamped=True, before_first=_FIRST_SECONDS, between=_BETWEEN_SECONDS
+    )
+    async with llm_server() as model:
+        model.scripts["first"] = [script]
+        manifest.write_text(_MANIFEST.format(url=model.url))
+        with running(work / "streams", cpus=[0], manifest=manifest) as service:
+            os.sched_setaffinity(0, set(range(os.cpu_count() or 2)) - {0})
+            try:
+                documents = [
+                    {"id": f"{n}", "text": f"Key number {n} is issued at the service desk of floor {n % 7}."}
+                    for n in range(_DOCUMENTS)
+                ]
+                async with httpx.AsyncClient() as client:
+                    (
+                        await client.post(f"{service.url}/ingest", json={"documents": documents})
+                    ).raise_for_status()
+                await _client(service.url, 0, 1)  # warm
+                found = await asyncio.gather(*(_client(service.url, n, _ROUNDS) for n in range(_STREAMS)))
+            finally:
+                os.sched_setaffinity(0, range(os.cpu_count() or 2))
+    firsts = [first for late in found for first, _ in late]
+    later = sorted(one for late in found for _, rest in late for one in rest)
+    return firsts, later[int(0.99 * len(later))]
+
+
+async def _client(url: str, number: int, rounds: int) -> list[tuple[float, list[float]]]:
+    """How late the first token and the others of each stream are, in seconds."""
+    await asyncio.sleep(number * (_FIRST_SECONDS + _TOKENS * _BETWEEN_SECONDS) / _STREAMS)
+    parts = urlsplit(url)
+    found = []
+    for _ in range(rounds):
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(post(f"{url}/query/stream", {"query": f"Where is key number {number} issued?"}))
+        late: list[float] = []
+        event = b""
+        while line := await reader.readline():
+            if line.startswith(b"event: "):
+                event = line[7:].strip()
+            elif line.startswith(b"data: ") and event == b"content":
+                stamps = json.loads(line[6:])["content"].split()
+                late.extend(time.monotonic() - float(stamp) for stamp in stamps)
+            elif line.startswith(b"data: ") and event in (b"done", b"error"):
+                break
+        writer.close()
+        if event != b"done" or not late:
+            raise RuntimeError(f"a stream ended with {event.decode()} after {len(late)} tokens")
+        found.append((late[0], late[1:]))
+    return found
