@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ragfleet_runtime.observe.logs import configure_logs
 from support.llm_app import anthropic, openai, running_app
 from support.llm_server import LLMServer, Script, llm_server
 
@@ -23,11 +22,6 @@ TEXTS = (
     "To undo versioning of a bucket, use the command bucket versioning off.",
 )
 APIS = pytest.mark.parametrize("api", [openai, anthropic], ids=["openai", "anthropic"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quiet_logs() -> None:
-    configure_logs("error", as_json=True)
 
 
 @pytest.fixture

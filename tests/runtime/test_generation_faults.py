@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from ragfleet_runtime.observe.logs import configure_logs
 from support.llm_app import KEY, FixedSecrets, anthropic, events, openai, running_app
 from support.llm_server import LLMServer, Script, llm_server
 
@@ -58,11 +57,6 @@ LATE_FAULTS: dict[str, tuple[Script, str, str]] = {
         Script(pieces=("word ",), endless=True, between=0.05), "timeout", "deadline-exceeded"
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quiet_logs() -> None:
-    configure_logs("error", as_json=True)
 
 
 @pytest.fixture(params=[openai, anthropic], ids=["openai", "anthropic"])

@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from ragfleet_runtime.generate.openai import OpenAIModel
-from ragfleet_runtime.observe.logs import configure_logs
 from support.llm_app import KEY, TEXTS, RunningApp, anthropic, events, openai, running_app
 from support.llm_server import PIECES, LLMServer, Script, llm_server
 
@@ -22,11 +21,6 @@ pytestmark = pytest.mark.anyio
 
 ASKED = {"query": "Where are keys issued?"}
 APIS = pytest.mark.parametrize("api", [openai, anthropic], ids=["openai", "anthropic"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quiet_logs() -> None:
-    configure_logs("error", as_json=True)
 
 
 @pytest.fixture

@@ -85,7 +85,10 @@ class Ingester:
         A document that fails leaves its earlier version as it was, and the others land.
         """
         jobs = await self._collection.encode.run(_jobs, documents)
-        known = await self._collection.store.identities({job.key for job in jobs})
+        try:
+            known = await self._collection.store.identities({job.key for job in jobs})
+        except StorageError as error:
+            return IngestReport([Outcome(job.key.id, 0, "failed", str(error)) for job in jobs], error)
         outcomes: dict[int, Outcome] = {}
         work: list[_Job] = []
         repeats: dict[int, int] = {}
