@@ -14,21 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import loguru
 import numpy as np
 from fastembed import TextEmbedding
 
 from ragfleet_api.config.models import EmbeddingConfig, FastEmbedConfig
+from ragfleet_runtime.embed.encoded import EncodedModel, Encoder, first_line
 from ragfleet_runtime.embed.fastembed_catalogue import Listed, listed, listed_names, register
 from ragfleet_runtime.embed.folders import model_folder, need_weights
 from ragfleet_runtime.embed.grouping import in_runs
 from ragfleet_runtime.embed.hub import fetch
-from ragfleet_runtime.embed.model import PROBE, Vector
+from ragfleet_runtime.embed.model import PROBE
 from ragfleet_runtime.embed.onnx_text import OnnxEncoder
 from ragfleet_runtime.embed.pooling import recognise
-from ragfleet_runtime.embed.vectors import VectorRules, is_unicode, prefixed
 from ragfleet_runtime.errors import ProviderError, StartError
 
 NAME = "FastEmbed"
@@ -37,55 +37,6 @@ _TOKENIZER_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "s
 
 # Two lengths, so that a run has padding in it, and pooling that counts it would show.
 _PROBES = (PROBE, "One. " + PROBE)
-
-
-class _Encoder(Protocol):
-    """Texts with their prefixes to rows of numbers."""
-
-    @property
-    def max_tokens(self) -> int | None: ...
-
-    def queries(self, texts: Sequence[str]) -> list[list[float]]: ...
-
-    def documents(self, texts: Sequence[str]) -> list[list[float]]: ...
-
-
-class FastEmbedModel:
-    """A LocalModel over fastembed."""
-
-    def __init__(self, encoder: _Encoder, config: EmbeddingConfig) -> None:
-        """Raises ProviderError where the model can't embed the probe as the pipeline asks."""
-        self._encoder = encoder
-        self._config = config
-        self._rules = VectorRules(NAME, config.dimensions, config.normalize)
-        self._dimensions = len(self.embed_queries([PROBE])[0])
-
-    @property
-    def dimensions(self) -> int:
-        """Numbers in a vector."""
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int | None:
-        """Tokens of a text that the model reads, those that mark its ends included."""
-        return self._encoder.max_tokens
-
-    def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
-        """A vector for each question, computed together where that is faster. Raises ProviderError."""
-        return self._ready(self._encoder.queries, prefixed(self._config.query_prefix, texts))
-
-    def embed_documents(self, texts: Sequence[str]) -> list[Vector]:
-        """A vector for each chunk, computed together where that is faster. Raises ProviderError."""
-        return self._ready(self._encoder.documents, prefixed(self._config.document_prefix, texts))
-
-    def _ready(self, encode: Any, texts: list[str]) -> list[Vector]:
-        try:
-            rows = encode(texts)
-        except Exception as error:  # onnxruntime's have no base of their own
-            if not is_unicode(texts):
-                raise ProviderError(NAME, "invalid_request", "a text isn't valid Unicode") from None
-            raise ProviderError(NAME, "unavailable", f"the model failed: {_line(error)}") from error
-        return self._rules.ready(rows, len(texts))
 
 
 class PlainEncoder:
@@ -119,7 +70,7 @@ class PlainEncoder:
         return in_runs(lengths, self._batch_size, run)
 
 
-def load_fastembed(config: EmbeddingConfig, provider: FastEmbedConfig) -> FastEmbedModel:
+def load_fastembed(config: EmbeddingConfig, provider: FastEmbedConfig) -> EncodedModel:
     """Load a model from its folder, or by its name from the hub. Blocks. Raises StartError."""
     loguru.logger.disable("fastembed")  # what it has to say is raised as well
     known = listed(provider.model)
@@ -137,11 +88,11 @@ def load_fastembed(config: EmbeddingConfig, provider: FastEmbedConfig) -> FastEm
     options: dict[str, Any] = {"threads": provider.threads, "cuda": False} if is_onnx else {}
     try:
         model = TextEmbedding(name, cache_dir=str(folder), specific_model_path=str(folder), **options)
-        return FastEmbedModel(_encoder(model, config.batch_size), config)
+        return EncodedModel(NAME, _encoder(model, config.batch_size), config)
     except ProviderError as error:
         raise StartError(str(error)) from error
     except Exception as error:  # onnxruntime's have no base of their own
-        raise StartError(f"the model in {folder} can't be loaded: {_line(error)}") from error
+        raise StartError(f"the model in {folder} can't be loaded: {first_line(error)}") from error
 
 
 def _folder(provider: FastEmbedConfig, known: Listed | None) -> Path:
@@ -162,7 +113,7 @@ def _folder(provider: FastEmbedConfig, known: Listed | None) -> Path:
     )
 
 
-def _encoder(model: TextEmbedding, batch_size: int) -> _Encoder:
+def _encoder(model: TextEmbedding, batch_size: int) -> Encoder:
     """The fast encoder where it gives what fastembed gives, or else fastembed's own."""
     inner: Any = model.model
     plain = PlainEncoder(model, batch_size)
@@ -173,7 +124,3 @@ def _encoder(model: TextEmbedding, batch_size: int) -> _Encoder:
     expected = np.stack(list(model.embed(list(_PROBES), batch_size=len(_PROBES))))
     recipe = recognise(outputs, mask, expected)
     return plain if recipe is None else OnnxEncoder(tokenizer, session, recipe, batch_size)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import structlog
 
 from ragfleet_api.config.models import EmbeddingConfig, SentenceTransformersConfig
+from ragfleet_runtime.embed.encoded import EncodedModel, Rows, first_line
 from ragfleet_runtime.embed.folders import model_folder, need_weights, pickles_in
 from ragfleet_runtime.embed.hub import fetch
-from ragfleet_runtime.embed.model import PROBE, Vector
-from ragfleet_runtime.embed.vectors import VectorRules, is_unicode, prefixed
 from ragfleet_runtime.errors import ProviderError, StartError
 
 NAME = "SentenceTransformers"
@@ -34,52 +32,32 @@ class _Model(Protocol):
     def encode_document(self, texts: list[str], **options: Any) -> Any: ...
 
 
-class SentenceTransformersModel:
-    """A LocalModel over sentence-transformers.
+class _TorchEncoder:
+    """An Encoder over sentence-transformers.
 
     Threads may share it: the tokenizer, which can't be changed while another thread uses it, has its settings
     from the first call on, and every call has the same.
     """
 
-    def __init__(self, model: _Model, config: EmbeddingConfig) -> None:
-        """Raises ProviderError where the model can't embed the probe as the pipeline asks."""
+    def __init__(self, model: _Model, batch_size: int) -> None:
         self._model = model
-        self._config = config
-        self._rules = VectorRules(NAME, config.dimensions, config.normalize)
-        self._dimensions = len(self.embed_queries([PROBE])[0])
-
-    @property
-    def dimensions(self) -> int:
-        """Numbers in a vector."""
-        return self._dimensions
+        # An empty prompt: those that come with a model aren't used, the pipeline's prefixes are.
+        self._options = {"prompt": "", "batch_size": batch_size, "show_progress_bar": False}
 
     @property
     def max_tokens(self) -> int | None:
-        """Tokens of a text that the model reads, those that mark its ends included."""
         return self._model.max_seq_length
 
-    def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
-        """A vector for each question, computed together. Raises ProviderError."""
-        return self._ready(self._model.encode_query, prefixed(self._config.query_prefix, texts))
+    def queries(self, texts: list[str]) -> Rows:
+        rows: Rows = self._model.encode_query(texts, **self._options).tolist()
+        return rows
 
-    def embed_documents(self, texts: Sequence[str]) -> list[Vector]:
-        """A vector for each chunk, in batches of similar length. Raises ProviderError."""
-        return self._ready(self._model.encode_document, prefixed(self._config.document_prefix, texts))
-
-    def _ready(self, encode: Any, texts: list[str]) -> list[Vector]:
-        try:
-            # An empty prompt: those that come with a model aren't used, the pipeline's prefixes are.
-            rows = encode(texts, prompt="", batch_size=self._config.batch_size, show_progress_bar=False)
-        except Exception as error:  # PyTorch's have no base of their own
-            if not is_unicode(texts):
-                raise ProviderError(NAME, "invalid_request", "a text isn't valid Unicode") from None
-            raise ProviderError(NAME, "unavailable", f"the model failed: {_line(error)}") from error
-        return self._rules.ready(rows.tolist(), len(texts))
+    def documents(self, texts: list[str]) -> Rows:
+        rows: Rows = self._model.encode_document(texts, **self._options).tolist()
+        return rows
 
 
-def load_sentence_transformers(
-    config: EmbeddingConfig, provider: SentenceTransformersConfig
-) -> SentenceTransformersModel:
+def load_sentence_transformers(config: EmbeddingConfig, provider: SentenceTransformersConfig) -> EncodedModel:
     """Load a model from its folder, or by its name from the hub. Blocks for seconds. Raises StartError."""
     if provider.path is not None:
         folder = model_folder(provider.path)
@@ -100,11 +78,11 @@ def load_sentence_transformers(
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True},
         )
-        ready = SentenceTransformersModel(model, config)
+        ready = EncodedModel(NAME, _TorchEncoder(model, config.batch_size), config)
     except ProviderError as error:
         raise StartError(str(error)) from error
     except Exception as error:  # neither PyTorch's nor the library's have a base of their own
-        raise StartError(f"the model in {folder} can't be loaded: {_line(error)}") from error
+        raise StartError(f"the model in {folder} can't be loaded: {first_line(error)}") from error
     _say_prompts(model, config)
     return ready
 
@@ -129,7 +107,3 @@ def _say_prompts(model: _Model, config: EmbeddingConfig) -> None:
     ):
         if (text := model.prompts.get(prompt)) and not configured:
             log.warning("the embedding model was made with a prefix: set it", field=field, prefix=text)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
