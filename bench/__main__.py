@@ -40,7 +40,7 @@ def main() -> int:
             "hybrid": lambda: _beside_core_0(searching.hybrid(work, chosen.dataset)),
             "quality": lambda: measure.quality(chosen.dataset),
             "citations": lambda: measure.citations(work, chosen.dataset),
-            "streams": lambda: first_content(work),
+            "streams": lambda: first_content(work, corpus),
             "replicas": lambda: read_what_the_other_wrote(work),
         }
         for name in PARTS:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bench.corpus import Corpus
 from bench.load import post
 from bench.service import running
 from bench.table import Bar
@@ -23,7 +24,7 @@ _ROUNDS = 12
 _TOKENS = 40
 _BETWEEN_SECONDS = 0.025
 _FIRST_SECONDS = 0.2
-_DOCUMENTS = 200
+_DOCUMENTS = 1_000
 _MANIFEST = """\
 apiVersion: ragfleet.dev/v1alpha1
 kind: RAGPipeline
@@ -35,13 +36,13 @@ spec:
 """
 
 
-def first_content(work: Path) -> Iterator[Bar]:
+def first_content(work: Path, corpus: Corpus) -> Iterator[Bar]:
     """From a model server's first token to the first content event, with 32 streams at any time.
 
     Each token is the moment at which the model server sent it, on the system's monotonic clock.
     """
     work.mkdir(parents=True, exist_ok=True)
-    late, gaps = asyncio.run(_measure(work))
+    late, gaps = asyncio.run(_measure(work, corpus))
     ranked = sorted(late)
     p50, p99 = statistics.median(ranked), ranked[int(0.99 * len(ranked))]
     told = f"{len(late)} streams, p99 {p99 * 1000:.1f} ms; later tokens p99 {gaps * 1000:.1f} ms"
@@ -50,7 +51,7 @@ def first_content(work: Path) -> Iterator[Bar]:
     )
 
 
-async def _measure(work: Path) -> tuple[list[float], float]:
+async def _measure(work: Path, corpus: Corpus) -> tuple[list[float], float]:
     manifest = work / "streams.yaml"
     script = Script(
         pieces=("",) * _TOKENS, stamped=True, before_first=_FIRST_SECONDS, between=_BETWEEN_SECONDS
@@ -61,16 +62,15 @@ async def _measure(work: Path) -> tuple[list[float], float]:
         with running(work / "streams", cpus=[0], manifest=manifest) as service:
             os.sched_setaffinity(0, set(range(os.cpu_count() or 2)) - {0})
             try:
-                documents = [
-                    {"id": f"{n}", "text": f"Key number {n} is issued at the service desk of floor {n % 7}."}
-                    for n in range(_DOCUMENTS)
-                ]
-                async with httpx.AsyncClient() as client:
-                    (
-                        await client.post(f"{service.url}/ingest", json={"documents": documents})
-                    ).raise_for_status()
-                await _client(service.url, 0, 1)  # warm
-                found = await asyncio.gather(*(_client(service.url, n, _ROUNDS) for n in range(_STREAMS)))
+                async with httpx.AsyncClient(timeout=60) as client:
+                    for batch in corpus.batches(_DOCUMENTS, 100):
+                        reply = await client.post(f"{service.url}/ingest", json={"documents": batch})
+                        reply.raise_for_status()
+                questions = corpus.questions(_DOCUMENTS, _STREAMS)
+                await _client(service.url, questions[0], 0, 1)  # warm
+                found = await asyncio.gather(
+                    *(_client(service.url, one, n, _ROUNDS) for n, one in enumerate(questions))
+                )
             finally:
                 os.sched_setaffinity(0, range(os.cpu_count() or 2))
     firsts = [first for late in found for first, _ in late]
@@ -78,14 +78,14 @@ async def _measure(work: Path) -> tuple[list[float], float]:
     return firsts, later[int(0.99 * len(later))]
 
 
-async def _client(url: str, number: int, rounds: int) -> list[tuple[float, list[float]]]:
+async def _client(url: str, question: str, number: int, rounds: int) -> list[tuple[float, list[float]]]:
     """How late the first token and the others of each stream are, in seconds."""
     await asyncio.sleep(number * (_FIRST_SECONDS + _TOKENS * _BETWEEN_SECONDS) / _STREAMS)
     parts = urlsplit(url)
     found = []
     for _ in range(rounds):
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        writer.write(post(f"{url}/query/stream", {"query": f"Where is key number {number} issued?"}))
+        writer.write(post(f"{url}/query/stream", {"query": question}))
         late: list[float] = []
         event = b""
         while line := await reader.readline():
