@@ -1,8 +1,7 @@
 """Building the embedded engine's index in a process of its own, over a copy of its folder.
 
 The engine's binding keeps the interpreter to itself while it builds: inside the service, every request would
-stand still (docs/adr/0009). ``python -m ragfleet_runtime.index.edge_build FOLDER`` takes the shape as JSON on
-standard input.
+stand still (docs/adr/0009). ``python -m ragfleet_runtime.index.edge_build FOLDER SHAPE``, the shape as JSON.
 """
 
 from __future__ import annotations
@@ -35,13 +34,14 @@ async def build(folder: Path, shape: Shape) -> None:
         "-m",
         __name__,
         str(folder),
-        stdin=asyncio.subprocess.PIPE,
+        _dump(shape),
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         env=lean_environment(),
     )
     try:
-        _, told = await process.communicate(_dump(shape))
+        _, told = await process.communicate()
     except asyncio.CancelledError:
         with suppress(ProcessLookupError):
             process.kill()
@@ -54,17 +54,17 @@ async def build(folder: Path, shape: Shape) -> None:
         )
 
 
-def _dump(shape: Shape) -> bytes:
+def _dump(shape: Shape) -> str:
     return orjson.dumps(
         {
             "dimensions": shape.dimensions,
             "dot": shape.dot,
             "index": shape.index.model_dump(mode="json", by_alias=True),
         }
-    )
+    ).decode()
 
 
-def _load(data: bytes) -> Shape:
+def _load(data: str) -> Shape:
     noted = orjson.loads(data)
     return Shape(
         noted["dimensions"], noted["dot"], IndexConfig.model_validate_json(orjson.dumps(noted["index"]))
@@ -75,7 +75,7 @@ def main() -> None:
     """Build, as a process that yields to all others and ends with its parent."""
     os.nice(_NICE)
     _end_with_parent()
-    shard = edge.EdgeShard.load(sys.argv[1], edge_config(_load(sys.stdin.buffer.read())))
+    shard = edge.EdgeShard.load(sys.argv[1], edge_config(_load(sys.argv[2])))
     shard.optimize()
     shard.flush()
     shard.close()

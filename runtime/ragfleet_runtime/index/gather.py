@@ -9,6 +9,8 @@ from ragfleet_runtime.index.engine import Hit
 
 _SPARE = 2  # one hit more than asked for shows a tie at the end; another stands in for one that is dropped
 _MOST = 10_000
+# A tie at the end is followed so far: passages that are all the same would cost a search many milliseconds.
+_MOST_TIED = 1_000
 _ATTEMPTS = 10
 
 
@@ -54,7 +56,9 @@ class Gathering:
 
     def _is_decided(self, ranked: Sequence[Hit], lowest_score: float) -> bool:
         """Whether no hit beyond the limit can belong to the result, or tie with its last one."""
-        return len(ranked) >= self._top_k and ranked[self._top_k - 1].score > lowest_score
+        if len(ranked) < self._top_k:
+            return False
+        return self.limit >= _MOST_TIED or ranked[self._top_k - 1].score > lowest_score
 
 
 def rank(hits: Sequence[Hit], *, group_by_document: bool) -> list[Hit]:

@@ -33,6 +33,18 @@ def test_a_tie_at_the_end_asks_for_more() -> None:
     assert ids(gathering.take(everything, current, frozenset())) == ["a"]
 
 
+def test_a_tie_is_followed_so_far_and_no_further() -> None:
+    gathering = Gathering(3, group_by_document=False)
+    everything = [hit(f"doc-{n:05}", 1.0) for n in range(5_000)]
+    current = {Key("t", one.passage.document_id): "new" for one in everything}
+    rounds = 0
+    while (found := gathering.take(everything[: gathering.limit], current, frozenset())) is None:
+        rounds += 1
+    assert ids(found) == ["doc-00000", "doc-00001", "doc-00002"]
+    assert 1_000 <= gathering.limit < 2_000
+    assert rounds < 10
+
+
 def test_uncommitted_hits_are_dropped_and_made_up_for() -> None:
     gathering = Gathering(1, group_by_document=False)
     current = {Key("t", "a"): "old"}
