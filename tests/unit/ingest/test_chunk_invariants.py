@@ -129,7 +129,7 @@ def test_hostile_text_takes_linear_time(unit: str, strategy: str) -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES[1:])
 @pytest.mark.parametrize("unit", ["word ", "\n", "#", "("])
 def test_a_megabyte_of_hostile_text(unit: str, strategy: str) -> None:
-    assert seconds(unit, 1_000_000, strategy) < 40 * seconds(unit, 50_000, strategy) + 0.5
+    assert seconds(unit, 1_000_000, strategy) < 3
 
 
 def test_an_abstract_is_chunked_in_no_time() -> None:
@@ -141,4 +141,4 @@ def test_an_abstract_is_chunked_in_no_time() -> None:
         for _ in range(100):
             chunk(text, Kind.PROSE, settings)
         best = min(best, (time.process_time() - began) / 100)
-    assert best < 400e-6  # 100e-6 on a machine that has nothing else to do
+    assert best < 150e-6
