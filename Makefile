@@ -42,7 +42,7 @@ bench: $(VENV)/.dev ## Measure, and fail where a bar is missed
 
 lock: ## Renew the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--upgrade $(EXTRAS) --group dev pyproject.toml -o requirements/dev.txt
+		--upgrade $(EXTRAS) --extra operator --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		$(EXTRAS) --group build -c requirements/dev.txt pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from ragfleet_runtime.api.problems import MALFORMED_BODY, ProblemError
+from ragfleet_runtime.api.problems import MALFORMED_BODY, TOO_LARGE, TOO_LARGE_DETAIL, ProblemError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -23,15 +23,28 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_json(request: Request, model: type[ModelT]) -> ModelT:
+async def read_json(request: Request, model: type[ModelT], most_bytes: int) -> ModelT:
     """The body as a model.
 
-    Raises ProblemError for what isn't JSON, and RequestValidationError for what doesn't fit the model.
+    Raises ProblemError for what isn't JSON or is longer than ``most_bytes``, RequestValidationError for what
+    doesn't fit the model, and ClientDisconnect.
     """
     kind = content_type(request)
     if kind not in (_JSON, ""):
         raise ProblemError(MALFORMED_BODY, f"content type {kind!r}: send {_JSON}")
-    return parse_json(await request.body(), model)
+    return parse_json(await _body(request, most_bytes), model)
+
+
+async def _body(request: Request, most_bytes: int) -> bytes:
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > most_bytes:
+        raise ProblemError(TOO_LARGE, TOO_LARGE_DETAIL)
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most_bytes:
+            raise ProblemError(TOO_LARGE, TOO_LARGE_DETAIL)
+    return bytes(body)
 
 
 def parse_json(body: bytes, model: type[ModelT]) -> ModelT:

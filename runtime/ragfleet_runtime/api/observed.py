@@ -8,7 +8,7 @@ import secrets
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +17,8 @@ from ragfleet_runtime.api.problems import MEDIA_TYPE, TOO_LARGE, TOO_LARGE_DETAI
 from ragfleet_runtime.observe.metrics import Metrics
 
 REQUEST_ID = "X-Request-Id"
-_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ID_HEADER = REQUEST_ID.lower().encode()
+_ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _PLAIN_TOO_LARGE = b"Content Too Large"
 _REFUSED = (401, 403)
 _QUIET_ROUTES = frozenset({"/live", "/ready", "/health", "/metrics"})
@@ -41,8 +42,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _ACCEPTABLE_ID.fullmatch(given) else f"{self._prefix}{next(self._numbers):08x}"
+        request_id = _given_id(scope) or f"{self._prefix}{next(self._numbers):08x}"
         scope["request_id"] = request_id
         status = 500
 
@@ -50,9 +50,9 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
+                message["headers"] = [*message["headers"], (_ID_HEADER, request_id.encode())]
                 if status == TOO_LARGE.status:
+                    headers = MutableHeaders(scope=message)
                     headers["Connection"] = "close"  # the rest of the body is not worth reading
                     if headers.get("Content-Type") != MEDIA_TYPE:
                         # The framework's limit answers in plain text, wherever it is reached.
@@ -87,3 +87,9 @@ class Observed:
                 request_id=scope["request_id"],
                 **({"key": scope[KEY_NAME]} if KEY_NAME in scope else {}),
             )
+
+
+def _given_id(scope: Scope) -> str:
+    """The id that the caller gave the request, if it is one that can be taken over; else ""."""
+    given: bytes = next((value for name, value in scope["headers"] if name == _ID_HEADER), b"")
+    return given.decode() if _ACCEPTABLE_ID.fullmatch(given) else ""

@@ -77,6 +77,11 @@ ALL = (
     INTERNAL_ERROR,
 )
 _PASSING_FAULTS = frozenset({"rate_limited", "overloaded", "unavailable"})
+_BY_KIND = (
+    (QuestionError, INVALID_QUERY),
+    (FilterError, INVALID_FILTER),
+    (DeadlineError, DEADLINE_EXCEEDED),
+)
 _BY_STATUS = {
     problem.status: problem for problem in (MALFORMED_BODY, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE)
 }
@@ -141,58 +146,44 @@ def problem_of(error: Exception) -> ProblemError:
         return ProblemError(provider_problem(error), str(error), retry_after=error.retry_after, **members)
     if isinstance(error, ProviderError):
         return ProblemError(provider_problem(error), str(error), retry_after=error.retry_after)
-    if isinstance(error, DeadlineError):
-        return ProblemError(DEADLINE_EXCEEDED, str(error))
     if isinstance(error, StorageError):
         retry_after = error.retry_after if isinstance(error, UnavailableError) else None
         return ProblemError(storage_problem(error), str(error), retry_after=retry_after)
+    for kind, problem in _BY_KIND:
+        if isinstance(error, kind):
+            return ProblemError(problem, str(error))
     return ProblemError(INTERNAL_ERROR, "the cause is in the service's log under this request id")
+
+
+def error_response(request: Request, error: Exception) -> Response:
+    """The answer to a request of which an error came."""
+    if isinstance(error, RequestValidationError):
+        return _validation_problem(request, error)
+    if isinstance(error, HTTPException):
+        return _http_problem(request, error)
+    found = error if isinstance(error, ProblemError) else problem_of(error)
+    return problem_response(
+        request, found.problem, found.detail, retry_after=found.retry_after, **found.members
+    )
 
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error of ``app`` with a problem document."""
 
-    async def problem_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, ProblemError)  # noqa: S101 (registered for this type)
-        return problem_response(
-            request, error.problem, error.detail, retry_after=error.retry_after, **error.members
-        )
+    async def handler(request: Request, error: Exception) -> Response:
+        return error_response(request, error)
 
-    async def question_error(request: Request, error: Exception) -> Response:
-        return problem_response(request, INVALID_QUERY, str(error))
-
-    async def filter_error(request: Request, error: Exception) -> Response:
-        return problem_response(request, INVALID_FILTER, str(error))
-
-    async def known_error(request: Request, error: Exception) -> Response:
-        found = problem_of(error)
-        return problem_response(
-            request, found.problem, found.detail, retry_after=found.retry_after, **found.members
-        )
-
-    async def validation_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this type)
-        return _validation_problem(request, error)
-
-    async def http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 (registered for this type)
-        problem = _BY_STATUS.get(
-            error.status_code, Problem("http-error", error.status_code, "The request failed")
-        )
-        response = problem_response(request, problem, _http_detail(request, error))
-        response.headers.update(error.headers or {})
-        return response
-
-    for kind, handler in (
-        (ProblemError, problem_error),
-        (QuestionError, question_error),
-        (FilterError, filter_error),
-        (StorageError, known_error),
-        (ProviderError, known_error),
-        (DeadlineError, known_error),
-        (RequestValidationError, validation_error),
-        (HTTPException, http_error),
-        (Exception, known_error),
+    # Those that are named are answered where they are raised, the others in the outermost layer.
+    for kind in (
+        ProblemError,
+        QuestionError,
+        FilterError,
+        StorageError,
+        ProviderError,
+        DeadlineError,
+        RequestValidationError,
+        HTTPException,
+        Exception,
     ):
         app.add_exception_handler(kind, handler)
 
@@ -221,6 +212,15 @@ def _sentence(item: dict[str, Any]) -> str:
         return "missing"
     message: str = item["msg"]
     return message.removeprefix("Value error, ")
+
+
+def _http_problem(request: Request, error: HTTPException) -> Response:
+    unknown = Problem("http-error", error.status_code, "The request failed")
+    response = problem_response(
+        request, _BY_STATUS.get(error.status_code, unknown), _http_detail(request, error)
+    )
+    response.headers.update(error.headers or {})
+    return response
 
 
 def _http_detail(request: Request, error: HTTPException) -> str:

@@ -31,7 +31,7 @@ def search_router(
     metrics: Metrics,
     max_body_bytes: int,
 ) -> APIRouter:
-    """The route of search."""
+    """The route of search; ``Direct`` may serve it."""
     router = APIRouter(tags=["search"])
     stage = metrics.stage_seconds.labels("retrieve")
     own_mode = cast(Mode, config.mode.lower())
@@ -39,13 +39,12 @@ def search_router(
     @router.post(
         "/search",
         response_model=SearchReply,
-        max_body_size=max_body_bytes,
         openapi_extra=body_description(SearchBody),
         summary="Find passages",
     )
     async def search(http: Request) -> Response:
         """Find the passages that match the query best; equal scores are in the order of their ids."""
-        body = await read_json(http, SearchBody)
+        body = await read_json(http, SearchBody, max_body_bytes)
         if body.mode in ("dense", "hybrid") and not has_embedding:
             raise ProblemError(
                 INVALID_REQUEST,

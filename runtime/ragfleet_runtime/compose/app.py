@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_runtime.api.app import make_app
+from ragfleet_runtime.api.direct import Direct
 from ragfleet_runtime.api.documents import documents_router
 from ragfleet_runtime.api.ingest import ingest_router
 from ragfleet_runtime.api.probes import Readiness, probes_router
@@ -58,28 +59,25 @@ async def open_app(parts: ServiceParts) -> AsyncIterator[ASGIApp]:
     ) as generators:
         deadline = config.requests.deadline_seconds
         answerer = Answerer(index.retriever, generators, config.retrieval, metrics, deadline_seconds=deadline)
-        yield make_app(
-            config.owner.name,
-            [
-                # The most called first: routes are looked through in their order.
-                search_router(
-                    index.retriever,
-                    config.retrieval,
-                    has_embedding=config.embedding is not None,
-                    deadline_seconds=deadline,
-                    metrics=metrics,
-                    max_body_bytes=question_bytes,
-                ),
-                query_router(answerer, question_bytes),
-                ingest_router(index.ingester, metrics, config.ingestion.max_request_bytes),
-                documents_router(collection, recipe, question_bytes),
-                probes_router(
-                    health_parts(config, parts.folder, index, parts.ring),
-                    parts.readiness,
-                    metrics,
-                    collection.store,
-                    recipe,
-                ),
-            ],
-            needs_key=parts.ring is not None,
+        search = search_router(
+            index.retriever,
+            config.retrieval,
+            has_embedding=config.embedding is not None,
+            deadline_seconds=deadline,
+            metrics=metrics,
+            max_body_bytes=question_bytes,
         )
+        others = [
+            query_router(answerer, question_bytes),
+            ingest_router(index.ingester, metrics, config.ingestion.max_request_bytes),
+            documents_router(collection, recipe, question_bytes),
+            probes_router(
+                health_parts(config, parts.folder, index, parts.ring),
+                parts.readiness,
+                metrics,
+                collection.store,
+                recipe,
+            ),
+        ]
+        app = make_app(config.owner.name, [search, *others], needs_key=parts.ring is not None)
+        yield Direct(app, search.routes)

@@ -112,18 +112,22 @@ HOSTILE = {
 }
 
 
-def seconds(unit: str, characters: int, strategy: str) -> float:
+def seconds(unit: str, characters: int, strategy: str, rounds: int = 1) -> float:
+    """That of the fastest round: what else the machine does only ever adds to it."""
     text = (unit * (characters // len(unit) + 1))[:characters]
-    began = time.process_time()
-    chunk(text, Kind.PYTHON, ChunkSettings(strategy, 256, 32))
-    return time.process_time() - began
+    taken = []
+    for _ in range(rounds):
+        began = time.process_time()
+        chunk(text, Kind.PYTHON, ChunkSettings(strategy, 256, 32))
+        taken.append(time.process_time() - began)
+    return min(taken)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES[1:])
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_takes_linear_time(unit: str, strategy: str) -> None:
     # Four times the text takes four times as long, on any machine; sixteen times would be its square.
-    assert seconds(unit, 50_000, strategy) < 8 * seconds(unit, 12_500, strategy) + 0.1
+    assert seconds(unit, 50_000, strategy, 3) < 8 * seconds(unit, 12_500, strategy, 3) + 0.1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES[1:])
