@@ -6,23 +6,27 @@ VENV := .venv
 TORCH_VENV := .venv-torch
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
+GO := $(shell command -v go 2>/dev/null)
 EXTRAS := --extra evaluate --extra fastembed --extra openai --extra anthropic --extra qdrant
-SOURCES := crds runtime cli tests bench examples
+SOURCES := crds operator runtime cli tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-torch check format generate bench lock clean
+.PHONY: help run test test-torch control-plane check format generate bench lock clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Start the quickstart, ingest its documents, ask a question, serve until Ctrl-C (ONCE=1: stop)
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/quickstart/run.py --port $(PORT) $(if $(ONCE),--once)
 
-test: $(VENV)/.dev check ## Check, then run every test that this machine can run
+test: $(VENV)/.dev check $(if $(GO),control-plane) ## Check, then run every test that this machine can run
 	$(BIN)/pytest
 
 test-torch: $(TORCH_VENV)/.dev ## Test sentence-transformers (installs PyTorch, several GB, into an environment of its own)
 	$(TORCH_VENV)/bin/python -m pytest tests/torch
+
+control-plane: ## Build the Kubernetes of the tests (needs Go; minutes, once for each state of tools/go.mod)
+	@tools/build.sh .control-plane/bin
 
 check: $(VENV)/.dev ## Lint, types and layers
 	$(BIN)/ruff check $(SOURCES)
@@ -49,7 +53,7 @@ lock: ## Renew the locked requirements (needs uv)
 		--extra torch --group test-torch -c requirements/dev.txt pyproject.toml -o requirements/torch.txt
 
 clean: ## Remove what make made, the quickstart's data included
-	rm -rf $(VENV) $(TORCH_VENV) .ragfleet .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/out
+	rm -rf $(VENV) $(TORCH_VENV) .control-plane .ragfleet .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/out
 
 # uv where it is present, venv and pip where it is not. Everything goes into environments here, by hashes.
 .PRECIOUS: %/bin/python
