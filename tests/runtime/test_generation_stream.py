@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from ragfleet_runtime.generate.openai import OpenAIModel
 from support.llm_app import KEY, TEXTS, RunningApp, anthropic, events, openai, running_app
 from support.llm_server import PIECES, LLMServer, Script, llm_server
 
@@ -117,16 +116,6 @@ async def sent(app: RunningApp, path: str) -> asyncio.StreamWriter:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     return writer
-
-
-async def test_a_connection_to_the_model_is_used_again(server: LLMServer) -> None:
-    async with running_app(openai(server)) as app:
-        for _ in range(3):
-            await app.ask()
-        (model,) = app.models
-        assert isinstance(model, OpenAIModel)
-        pool: Any = model._client._client._transport
-        assert len(pool._pool.connections) == 1
 
 
 @APIS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -64,17 +65,22 @@ class Recorded:
 
 
 class LLMServer:
-    """The running server. ``scripts`` are by model: the first is used up, the last one stays."""
+    """The running server. ``scripts`` are by model: the first is used up, the last one stays.
+
+    connections: how many were made until now.
+    """
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[Script]] = {}
         self.requests: list[Recorded] = []
+        self.connections = 0
+        self.scheme = "http"
         self.port = 0
 
     @property
     def url(self) -> str:
         """Its address, without a path."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def script(self, model: str, *scripts: Script) -> None:
         """Say what happens to the requests for a model, one after the other."""
@@ -90,6 +96,7 @@ class LLMServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
+        self.connections += 1
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while await self._answer_one(reader, writer):
                 pass
@@ -201,9 +208,10 @@ async def _send_whole(
 
 
 @asynccontextmanager
-async def llm_server() -> AsyncIterator[LLMServer]:
+async def llm_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[LLMServer]:
     """A server until the block ends; it runs on the loop of the caller."""
     server = LLMServer()
+    server.scheme = "https" if tls else "http"
     connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -217,7 +225,7 @@ async def llm_server() -> AsyncIterator[LLMServer]:
         finally:
             connections.discard(task)
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls, backlog=512)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server

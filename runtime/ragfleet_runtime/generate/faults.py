@@ -83,14 +83,12 @@ def stream_error(endpoint: Endpoint, kind: str, said: str, key: str | None) -> P
 
 def unreachable(endpoint: Endpoint, error: Exception, key: str | None) -> ProviderError:
     """The error of a connection that couldn't be made, or that ended before the answer began."""
-    reason = cleaned(str(error.__cause__ or error), key)
-    return endpoint.fault("unavailable", f"{endpoint.base_url} can't be reached: {reason}")
+    return endpoint.fault("unavailable", f"{endpoint.base_url} can't be reached: {_reason(error, key)}")
 
 
 def broken_off(endpoint: Endpoint, error: Exception, key: str | None) -> ProviderError:
     """The error of a connection that ended within the answer."""
-    reason = cleaned(str(error) or type(error).__name__, key)
-    return endpoint.fault("bad_response", f"the answer broke off: {reason}")
+    return endpoint.fault("bad_response", f"the answer broke off: {_reason(error, key)}")
 
 
 def no_end(endpoint: Endpoint, content_type: str) -> ProviderError:
@@ -113,6 +111,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None if date is None else max(0.0, mktime_tz(date) - time.time())
 
 
+def said_in(body: object) -> str:
+    """The provider's own words in the body of an error, in the form of either API or in none."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    message = error.get("message") if isinstance(error, dict) else None
+    return message if isinstance(message, str) else str(body or "")
+
+
 def cleaned(said: Any, key: str | None) -> str:
     """A provider's words in one line of at most 200 characters, without anything that looks like a key."""
     text = " ".join(said.split()) if isinstance(said, str) else ""
@@ -120,6 +125,17 @@ def cleaned(said: Any, key: str | None) -> str:
         text = text.replace(key, "***")
     text = _KEYS.sub("***", text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _reason(error: BaseException, key: str | None) -> str:
+    """What the innermost cause says that says anything: those around it tell of the library's layers."""
+    reason = type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        message = getattr(cause, "message", None)
+        said = message if isinstance(message, str) else str(cause)
+        reason, cause = said or reason, cause.__cause__
+    return cleaned(reason, key)
 
 
 def _refused_key(endpoint: Endpoint) -> str:

@@ -6,7 +6,15 @@ from time import time
 import pytest
 
 from ragfleet_api.spec.common import SecretKeyRef
-from ragfleet_runtime.generate.faults import Endpoint, cleaned, retry_after, status_error, stream_error
+from ragfleet_runtime.generate.faults import (
+    Endpoint,
+    cleaned,
+    retry_after,
+    said_in,
+    status_error,
+    stream_error,
+    unreachable,
+)
 
 WITH_KEY = Endpoint("openai", "m-1", "http://llm:8000/v1", SecretKeyRef(name="llm", key="token"))
 WITHOUT_KEY = Endpoint("openai", "m-1", "http://llm:8000/v1", None)
@@ -98,3 +106,26 @@ def test_long_words_are_cut_and_lines_joined() -> None:
     assert cleaned("a\n b\t c", None) == "a b c"
     assert len(cleaned("word " * 200, None)) == 200
     assert cleaned(None, None) == cleaned({"a": 1}, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"message": "no", "type": "x"}, "no"),
+        ({"type": "error", "error": {"type": "x", "message": "no"}}, "no"),
+        ({"error": "no"}, "{'error': 'no'}"),
+        ({"error": {"message": {"a": 1}}}, "{'error': {'message': {'a': 1}}}"),
+        ("<html>no</html>", "<html>no</html>"),
+        (None, ""),
+    ],
+)
+def test_the_words_of_an_error_are_found_in_either_form(body: object, said: str) -> None:
+    assert said_in(body) == said
+
+
+def test_the_innermost_cause_that_says_anything_is_told() -> None:
+    outer, inner, silent = ConnectionError("a layer's words"), OSError(111, f"refused {KEY}"), TimeoutError()
+    outer.__cause__, inner.__cause__ = inner, silent
+    error = unreachable(WITH_KEY, outer, KEY)
+    assert str(error) == "openai: http://llm:8000/v1 can't be reached: [Errno 111] refused ***"
+    assert str(unreachable(WITH_KEY, silent, None)).endswith("can't be reached: TimeoutError")
