@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,10 +15,11 @@ from pydantic_core import PydanticCustomError
 class Rule:
     """One validation rule, stated for the API server and for Python.
 
-    cel: the expression of ``x-kubernetes-validations``; ``self`` is the object that declares the rule.
+    cel: the expression of ``x-kubernetes-validations``; ``self`` is the object, or the map, that declares
+    the rule.
     message: what to change, shown by both.
-    field: the JSON name of the field that the message is about, or "" for the object.
-    holds: the same condition over the parsed model.
+    field: the JSON name of the field that the message is about, or "" for all of it.
+    holds: the same condition over what was parsed.
     """
 
     cel: str
@@ -32,6 +33,20 @@ class Rule:
         if self.field:
             extension["fieldPath"] = f".{self.field}"
         return extension
+
+
+def check_rules(rules: Iterable[Rule], value: Any) -> None:
+    """Raise PydanticCustomError, of the type "rule", with every rule that the value breaks."""
+    broken = [rule for rule in rules if not rule.holds(value)]
+    if broken:
+        raise PydanticCustomError(
+            "rule",
+            "{message}",
+            {
+                "message": "; ".join(rule.message for rule in broken),
+                "violations": [{"field": rule.field, "message": rule.message} for rule in broken],
+            },
+        )
 
 
 def _declare_rules(schema: dict[str, Any], model: type[ApiModel]) -> None:
@@ -68,14 +83,5 @@ class ApiModel(BaseModel):
 
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
-        broken = [rule for rule in self.rules if not rule.holds(self)]
-        if broken:
-            raise PydanticCustomError(
-                "rule",
-                "{message}",
-                {
-                    "message": "; ".join(rule.message for rule in broken),
-                    "violations": [{"field": rule.field, "message": rule.message} for rule in broken],
-                },
-            )
+        check_rules(self.rules, self)
         return self

@@ -96,9 +96,15 @@ def _printer_columns() -> list[dict[str, Any]]:
         {"name": "Reason", "type": "string", "jsonPath": f"{_READY}.reason"},
         {
             "name": "Replicas",
-            "type": "integer",
-            "jsonPath": ".status.readyReplicas",
-            "description": "Copies of the service that are ready.",
+            "type": "string",
+            "jsonPath": ".status.runtime.replicas",
+            "description": "Copies of the service that are ready, of those that should be.",
+        },
+        {
+            "name": "Model",
+            "type": "string",
+            "jsonPath": ".status.model",
+            "description": "Model that writes the answers, or Extractive.",
         },
         {"name": "Endpoint", "type": "string", "jsonPath": ".status.endpoint"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},

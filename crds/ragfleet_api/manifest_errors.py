@@ -101,14 +101,24 @@ def _expected(node: Schema) -> str:
         return f"one of {', '.join(values)}" if len(values) > 1 else f'"{values[0]}"'
     if node["type"] == "object":
         fields = sorted(node.get("properties", ()))
-        return f"an object with {', '.join(fields)}" if fields else "an object with string values"
+        return f"an object with {', '.join(fields)}" if fields else f"an object with {_entries(node)}"
     if node["type"] == "string":
         return f"a string{_length(node)}{_pattern(node)}"
     if node["type"] == "integer":
         return f"an integer{_range(node)}"
     if node["type"] == "array":
-        return f"a list of at most {node['maxItems']} items" if "maxItems" in node else "a list"
+        return f"a list{_items(node)}"
     return "true or false"
+
+
+def _entries(node: Schema) -> str:
+    return f"at most {node['maxProperties']} string values" if "maxProperties" in node else "string values"
+
+
+def _items(node: Schema) -> str:
+    if "minItems" in node and "maxItems" in node:
+        return f" of {node['minItems']} to {node['maxItems']} items"
+    return f" of at most {node['maxItems']} items" if "maxItems" in node else ""
 
 
 def _range(node: Schema) -> str:

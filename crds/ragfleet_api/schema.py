@@ -71,6 +71,9 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Schema]) -> S
     for key in ("additionalProperties", "items"):
         if key in flat:
             flat[key] = _structural(flat[key], definitions)
+    if flat.get("type") == "array":
+        # What the API server takes where nothing is said; tools ask for it to be said.
+        flat.setdefault("x-kubernetes-list-type", "atomic")
     if flat.get("type") == "integer":
         flat.setdefault("format", _integer_format(flat))
     if "x-kubernetes-validations" in flat:

@@ -18,6 +18,7 @@ from ragfleet_api.list_map import MapBy
 NEVER_OBSERVED: Final = -1
 
 Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})]
+Total = Annotated[int, Field(ge=0)]
 
 
 class Condition(ApiModel):
@@ -47,6 +48,30 @@ class Condition(ApiModel):
     message: Annotated[str, Field(max_length=32768)] = Field(description="Why, for people: what to change.")
 
 
+class RuntimeStatus(ApiModel):
+    """The service's pods."""
+
+    replicas: Annotated[str, Field(max_length=32)] | None = Field(
+        default=None, description="Copies that are ready, of those that should be, as in 2/3."
+    )
+    image: Annotated[str, Field(max_length=1024)] | None = Field(
+        default=None, description="The image that they run."
+    )
+
+
+class IndexStatus(ApiModel):
+    """What is indexed, as the service last told."""
+
+    collection: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None, description="Name of the collection."
+    )
+    documents: Total | None = Field(default=None, description="Documents in it.")
+    chunks: Total | None = Field(default=None, description="Passages that they are cut into.")
+    stale_documents: Total | None = Field(
+        default=None, description="Documents that were cut with other settings, until they are sent again."
+    )
+
+
 class RAGPipelineStatus(ApiModel):
     """What the operator last saw of a pipeline."""
 
@@ -59,6 +84,13 @@ class RAGPipelineStatus(ApiModel):
     )
     endpoint: Annotated[str, Field(max_length=2048)] | None = Field(
         default=None, description="URL of the service inside the cluster."
+    )
+    model: Annotated[str, Field(max_length=256)] | None = Field(
+        default=None, description="Model that writes the answers, or Extractive."
+    )
+    runtime: RuntimeStatus | None = Field(default=None, description="The service's pods.")
+    index: IndexStatus | None = Field(
+        default=None, description="What is indexed, written once a minute at most."
     )
     replicas: Count | None = Field(default=None, description="Copies of the service that exist.")
     ready_replicas: Count | None = Field(default=None, description="Copies of the service that are ready.")

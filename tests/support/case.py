@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,10 @@ MINIMAL: dict[str, Any] = {
     },
 }
 
+Changes = dict[str, Any]
+# Sections of a union that their type can do without.
+_OPTIONAL = {"Extractive": "extractive", "Embedded": "embedded"}
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -30,7 +35,7 @@ class Case:
     """
 
     name: str
-    changes: dict[str, Any]
+    changes: Changes
     path: str = ""
     message: str = ""
     rule: bool = False
@@ -40,9 +45,37 @@ class Case:
         return changed(self.changes)
 
 
-def changed(changes: dict[str, Any]) -> dict[str, Any]:
+def changed(changes: Changes) -> dict[str, Any]:
     """The minimal object with fields changed, as in ``Case.changes``; ``a[0].b`` is in a list's item."""
     value = copy.deepcopy(MINIMAL)
     for path, new in changes.items():
         put(value, path, new)
     return value
+
+
+def broken(name: str, changes: Changes, path: str, message: str) -> Case:
+    """A case that breaks a rule."""
+    return Case(name, changes, path, message, rule=True)
+
+
+def union(path: str, members: Mapping[str, Changes], above: Changes) -> Iterator[Case]:
+    """What can be wrong with a union: a type without its section, and a section beside another type.
+
+    members: a valid value by type, with its section if it needs one. above: what the union needs around it.
+    """
+    for type_, value in members.items():
+        section = next((key for key in value if key != "type"), _OPTIONAL.get(type_))
+        if section is None:
+            continue
+        if section in value:
+            message = f"type {type_} needs the section {section}"
+            changes = {**above, f"{path}.type": type_}
+            yield broken(f"{path} of {type_} without a section", changes, f"{path}.{section}", message)
+        other = next(name for name in members if name != type_)
+        changes = {
+            **above,
+            **{f"{path}.{key}": item for key, item in members[other].items()},
+            f"{path}.{section}": value.get(section, {}),
+        }
+        message = f"{section} is for type {type_} only: take it away, or set type to {type_}"
+        yield broken(f"{path} of {other} with the section {section}", changes, f"{path}.{section}", message)

@@ -6,52 +6,23 @@ It is held to the models, to the generated definition, and to real API servers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from support.case import MINIMAL, Case, changed
+from support.case import MINIMAL, Case, Changes, broken, changed, union
+from support.cluster_rule_cases import CLUSTER_RULES
+from support.cluster_valid_cases import CLUSTER_VALID
+from support.cluster_value_cases import CLUSTER_VALUES
 from support.sections import EMBEDDINGS, GENERATORS, QDRANT, SECRET
-from support.valid_cases import VALID
-from support.value_cases import VALUES
+from support.valid_cases import COMMON_VALID
+from support.value_cases import COMMON_VALUES
 
 __all__ = ["CASES", "MINIMAL", "RULES", "VALID", "VALUES", "Case", "changed"]
 
-Changes = dict[str, Any]
-
 _DENSE: Changes = {"spec.embedding": EMBEDDINGS["FastEmbed"]}
 _CHAT: Changes = {"spec.generation": GENERATORS["OpenAI"]}
-_OPTIONAL = {"Extractive": "extractive"}
 _STORE = "spec.vectorStore"
 _RETRIEVAL = "spec.retrieval"
 _GENERATION = "spec.generation"
 _FALLBACKS = f"{_GENERATION}.fallbacks"
-
-
-def broken(name: str, changes: Changes, path: str, message: str) -> Case:
-    """A case that breaks a rule."""
-    return Case(name, changes, path, message, rule=True)
-
-
-def union(path: str, members: Mapping[str, Changes], above: Changes) -> Iterator[Case]:
-    """What can be wrong with a union: a type without its section, and a section beside another type.
-
-    members: a valid value by type, with its section if it needs one. above: what the union needs around it.
-    """
-    for type_, value in members.items():
-        section = next((key for key in value if key != "type"), _OPTIONAL.get(type_))
-        if section is None:
-            continue
-        if section in value:
-            message = f"type {type_} needs the section {section}"
-            changes = {**above, f"{path}.type": type_}
-            yield broken(f"{path} of {type_} without a section", changes, f"{path}.{section}", message)
-        other = next(name for name in members if name != type_)
-        changes = {
-            **above,
-            **{f"{path}.{key}": item for key, item in members[other].items()},
-            f"{path}.{section}": value.get(section, {}),
-        }
-        message = f"{section} is for type {type_} only: take it away, or set type to {type_}"
-        yield broken(f"{path} of {other} with the section {section}", changes, f"{path}.{section}", message)
 
 
 def keyless(path: str, members: Mapping[str, Changes], above: Changes) -> Iterator[Case]:
@@ -115,6 +86,7 @@ def fallbacks(*types: str) -> Changes:
 
 
 RULES = (
+    *CLUSTER_RULES,
     *_UNIONS,
     broken("overlap as large as the default size", {"spec.chunking": {"overlapTokens": 256}},
            "spec.chunking.overlapTokens", _OVERLAP),
@@ -170,4 +142,6 @@ RULES = (
     broken("keys that nobody must have", {"spec.auth.apiKeys": {}}, "spec.auth.apiKeys", _KEYS),
 )  # fmt: skip
 
+VALID = (*COMMON_VALID, *CLUSTER_VALID)
+VALUES = (*COMMON_VALUES, *CLUSTER_VALUES)
 CASES = (*VALID, *RULES, *VALUES)

@@ -28,6 +28,22 @@ _DENSE: Final[Json] = {"embedding": EMBEDDINGS["FastEmbed"]}
 _CHAT: Final[Json] = {"generation": GENERATORS["OpenAI"]}
 
 
+MODELS: Final[Mapping[str, Json]] = {
+    "PersistentVolumeClaim": {
+        "type": "PersistentVolumeClaim",
+        "persistentVolumeClaim": {"claimName": "models"},
+    },
+    "Image": {"type": "Image", "image": {"reference": "registry.example/models:1"}},
+}
+EXPOSURES: Final[Mapping[str, Json]] = {
+    "Ingress": {"type": "Ingress", "ingress": {"host": "handbook.example"}},
+    "HTTPRoute": {"type": "HTTPRoute", "httpRoute": {"parentRefs": [{"name": "public"}]}},
+}
+# The embedded engine is one process.
+_SCALED: Final[Json] = {"vectorStore": QDRANT, "autoscaling": {}}
+_POLICIES: Final = [{"type": "Pods", "value": 4, "periodSeconds": 15}]
+
+
 def _fallback(type_: str) -> Json:
     return {**_CHAT, "generation.fallbacks": [{"name": "second", **GENERATORS[type_]}]}
 
@@ -65,6 +81,23 @@ _SURROUNDINGS: Final[Mapping[str, Json]] = {
     "generation.fallbacks[0].anthropic": _fallback("Anthropic"),
     **{f"generation.fallbacks[0].type={type_}": _fallback(type_) for type_ in GENERATORS},
     "auth.apiKeys": {"auth": {"required": True}},
+    **{f"runtime.models.type={type_}": {"runtime.models": section} for type_, section in MODELS.items()},
+    "runtime.models.persistentVolumeClaim": {"runtime.models": MODELS["PersistentVolumeClaim"]},
+    "runtime.models.image": {"runtime.models": MODELS["Image"]},
+    "runtime.tolerations": {"runtime.tolerations": [{"key": "dedicated"}]},
+    "runtime.tolerations[0].key": {"runtime.tolerations": [{"operator": "Exists"}]},
+    "runtime.tolerations[0].tolerationSeconds": {"runtime.tolerations[0].effect": "NoExecute"},
+    "runtime.env": {"runtime.env": [{"name": "HTTPS_PROXY"}]},
+    "runtime.env[0].name": {"runtime.env": [{"value": "http://proxy:3128"}]},
+    "runtime.caBundle": {"runtime.caBundle": {"configMapName": "authorities", "key": "ca.crt"}},
+    "autoscaling": _SCALED,
+    "autoscaling.metrics": {"autoscaling.metrics": [{"name": "requests", "averageValue": "100"}]},
+    "autoscaling.behavior.scaleUp.policies": {"autoscaling.behavior.scaleUp.policies": _POLICIES},
+    "autoscaling.behavior.scaleDown.policies": {"autoscaling.behavior.scaleDown.policies": _POLICIES},
+    **{f"exposure.type={type_}": {"exposure": section} for type_, section in EXPOSURES.items()},
+    "exposure.ingress": {"exposure": EXPOSURES["Ingress"]},
+    "exposure.httpRoute": {"exposure": EXPOSURES["HTTPRoute"]},
+    "networkPolicy.egress[0].ports": {"networkPolicy.egress": [{"cidr": "10.0.0.0/8"}]},
 }
 # Two valid texts where "a" isn't one.
 _TEXTS: Final[Mapping[str, list[Any]]] = {
@@ -72,13 +105,18 @@ _TEXTS: Final[Mapping[str, list[Any]]] = {
     ".baseURL": ["https://a.example", "http://[::1]:8080/v1/"],
     ".temperature": ["0", "1.25"],
     ".language": ["French", "German"],
+    ".size": ["1Gi", "2.5Ti"],
+    ".averageValue": ["100", "250m"],
+    ".cidr": ["10.0.0.0/8", "2001:db8::/32"],
 }
-_SECRET_REF: Final = re.compile(r"(?P<ref>.*\.\w+SecretRef)\.(name|key)")
+_AMOUNTS: Final = [{"cpu": "2"}, {"cpu": "2", "memory": "4Gi"}]
+_PAIRS: Final = [{"example.com/team": "a"}, {"example.com/team": "b", "tier": ""}]
+_SECRET_REF: Final = re.compile(r"(?P<ref>.*\.(?:\w+SecretRef|secretKeyRef))\.(name|key)")
 _STEP: Final = re.compile(r"(?P<name>[^.\[\]]+)(?:\[(?P<position>\d+)\])?")
 
 
 def leaves(schema: Json, path: str = "") -> Iterator[tuple[str, Json]]:
-    """Path and schema of every field that isn't an object; of lists, the fields of their first item."""
+    """Path and schema of every field without fields of its own; of lists, those of their first item."""
     if "properties" in schema:
         for name, child in schema["properties"].items():
             yield from leaves(child, f"{path}.{name}" if path else name)
@@ -96,6 +134,8 @@ def valid_values(path: str, node: Json) -> list[Any]:
         return [node["minimum"], node["minimum"] + 1]
     if node["type"] == "boolean":
         return [False, True]
+    if node["type"] == "object":
+        return copy.deepcopy(_AMOUNTS if path.startswith("runtime.resources.") else _PAIRS)
     return next((texts for end, texts in _TEXTS.items() if path.endswith(end)), ["a", "b"])
 
 
@@ -114,7 +154,10 @@ def around(path: str, value: Any) -> Json:
 
 
 def put(root: Json, path: str, value: Any) -> None:
-    """Set what is at a path such as ``a.b[0].c``, making what is missing above; ``...`` takes it away."""
+    """Set what is at a path such as ``a.b[0].c``, making what is missing above; ``...`` takes it away.
+
+    The position after a list's last item adds one.
+    """
     steps: list[str | int] = []
     for found in _STEP.finditer(path):
         steps.append(found["name"])
@@ -125,8 +168,17 @@ def put(root: Json, path: str, value: Any) -> None:
         if isinstance(step, str):
             parent = parent.setdefault(step, [] if isinstance(below, int) else {})
         else:
-            parent = parent[step]
+            parent = _item(parent, step)
+    last = steps[-1]
     if value is ...:
-        del parent[steps[-1]]
+        del parent[last]
+    elif isinstance(last, int) and last == len(parent):
+        parent.append(copy.deepcopy(value))
     else:
-        parent[steps[-1]] = copy.deepcopy(value)
+        parent[last] = copy.deepcopy(value)
+
+
+def _item(items: list[Any], position: int) -> Any:
+    if position == len(items):
+        items.append({})
+    return items[position]

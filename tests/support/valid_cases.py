@@ -198,7 +198,7 @@ _NEIGHBOURS = (
     Case("auth with nothing said", {"spec.auth": {}}),
 )  # fmt: skip
 
-VALID = (
+COMMON_VALID = (
     Case("minimal", {}),
     Case("empty sections", {
         "spec.chunking": {}, "spec.retrieval": {}, "spec.ingestion": {}, "spec.requests": {},

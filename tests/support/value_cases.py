@@ -9,7 +9,10 @@ from support.sections import EMBEDDINGS, GENERATORS, QDRANT
 
 _NAME = "must be a string of at most 52 characters that matches ^[a-z]([-a-z0-9]*[a-z0-9])?$"
 _STRATEGIES = "must be one of Adaptive, Sentence, Heading, Section, Syntax"
-_SPEC = "auth, chunking, embedding, generation, ingestion, replicas, requests, retrieval, vectorStore"
+_SPEC = (
+    "auth, autoscaling, chunking, embedding, exposure, generation, ingestion, monitoring, networkPolicy, "
+    "replicas, requests, retrieval, runtime, suspend, vectorStore"
+)
 _RETRIEVAL = "bm25, candidates, fusion, mode, query, topK, whenEmbeddingFails"
 _COLLECTION = "must be a string of 1 to 128 characters that matches ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 _URL = (
@@ -37,7 +40,8 @@ _STRUCTURE = (
     Case("no spec", {"spec": ...}, path="spec",
          message=f"required, and missing; must be an object with {_SPEC}"),
     Case("no engine", {"spec.vectorStore": ...}, path="spec.vectorStore",
-         message="required, and missing; must be an object with adopt, collection, index, qdrant, type"),
+         message="required, and missing; must be an object with adopt, collection, deletionPolicy, "
+                 "embedded, index, qdrant, type"),
     Case("no engine type", {"spec.vectorStore": {}}, path="spec.vectorStore.type",
          message="required, and missing; must be one of Embedded, Qdrant"),
     Case("no embedding type", {"spec.embedding": {}}, path="spec.embedding.type",
@@ -206,7 +210,7 @@ _ADDRESSES = (
     ("http://qdrant\\@other", "http://…@other"),
 )
 
-VALUES = (
+COMMON_VALUES = (
     *_STRUCTURE,
     *_SCALARS,
     *(

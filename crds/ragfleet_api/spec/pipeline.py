@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -12,8 +12,25 @@ from ragfleet_api.spec.chunking import Chunking
 from ragfleet_api.spec.embedding import Embedding
 from ragfleet_api.spec.generation import Generation
 from ragfleet_api.spec.limits import Ingestion, Requests
+from ragfleet_api.spec.network import Exposure, Monitoring, NetworkPolicy
 from ragfleet_api.spec.retrieval import Retrieval
+from ragfleet_api.spec.runtime import Runtime
+from ragfleet_api.spec.scaling import Autoscaling
 from ragfleet_api.spec.vector_store import VectorStore
+
+_RESOURCES: Final = "self.runtime.resources"
+_DEFAULTS_KEPT: Final = (
+    f"!has(self.autoscaling) || !has(self.runtime) || !has({_RESOURCES}) || !has({_RESOURCES}.requests)"
+)
+
+
+def _asks_for(self: RAGPipelineSpec, resource: str) -> bool:
+    """Whether pods ask for a resource; one that is limited is asked for. The default limit is of memory."""
+    resources = None if self.runtime is None else self.runtime.resources
+    if resources is None or resources.requests is None:
+        return True
+    limits = {"memory"} if resources.limits is None else resources.limits.keys()
+    return resource in resources.requests or resource in limits
 
 
 class RAGPipelineSpec(ApiModel):
@@ -29,11 +46,64 @@ class RAGPipelineSpec(ApiModel):
     ingestion: Ingestion | None = Field(default=None, description="Limits of what is taken in.")
     requests: Requests | None = Field(default=None, description="Limits of answering a request.")
     auth: Auth | None = Field(default=None, description="Who may call the service.")
+    runtime: Runtime | None = Field(default=None, description="How the service's pods run.")
     replicas: Annotated[int, Field(ge=0, le=1000)] | None = Field(
         default=None, description="Copies of the service. Default: 1."
     )
+    autoscaling: Autoscaling | None = Field(
+        default=None, description="Copies of the service by load. Default: none, replicas says how many."
+    )
+    exposure: Exposure | None = Field(
+        default=None, description="How clients outside the cluster reach the service. Default: they can't."
+    )
+    network_policy: NetworkPolicy | None = Field(
+        default=None, description="Who may call the service's pods, and whom they may call."
+    )
+    monitoring: Monitoring | None = Field(default=None, description="How the service's metrics are read.")
+    suspend: bool | None = Field(
+        default=None,
+        description="Leave everything that was made as it is, until this is taken away. Default: false.",
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.autoscaling) || !has(self.replicas)",
+            message="give replicas or autoscaling, one of them",
+            field="replicas",
+            holds=lambda self: self.autoscaling is None or self.replicas is None,
+        ),
+        Rule(
+            cel="!has(self.autoscaling) || self.vectorStore.type != 'Embedded'",
+            message="autoscaling is not for the Embedded engine: its data belongs to one process",
+            field="autoscaling",
+            holds=lambda self: self.autoscaling is None or self.vector_store.type != "Embedded",
+        ),
+        Rule(
+            cel=(
+                f"{_DEFAULTS_KEPT} || 'cpu' in {_RESOURCES}.requests || "
+                f"has({_RESOURCES}.limits) && 'cpu' in {_RESOURCES}.limits"
+            ),
+            message=("autoscaling counts CPU by what pods ask for: add cpu to runtime.resources.requests"),
+            field="runtime",
+            holds=lambda self: self.autoscaling is None or _asks_for(self, "cpu"),
+        ),
+        Rule(
+            cel=(
+                f"{_DEFAULTS_KEPT} || !has(self.autoscaling.targetMemoryUtilizationPercentage) || "
+                f"'memory' in {_RESOURCES}.requests || !has({_RESOURCES}.limits) || "
+                f"'memory' in {_RESOURCES}.limits"
+            ),
+            message=(
+                "targetMemoryUtilizationPercentage is of what pods ask for: add memory to "
+                "runtime.resources.requests"
+            ),
+            field="runtime",
+            holds=lambda self: (
+                self.autoscaling is None
+                or self.autoscaling.target_memory_utilization_percentage is None
+                or _asks_for(self, "memory")
+            ),
+        ),
         Rule(
             cel="self.vectorStore.type != 'Embedded' || !has(self.replicas) || self.replicas <= 1",
             message="replicas must be 0 or 1 with the Embedded engine: its data belongs to one process",

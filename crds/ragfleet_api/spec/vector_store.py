@@ -9,9 +9,11 @@ from pydantic import Field
 from ragfleet_api.base import ApiModel, Rule
 from ragfleet_api.list_map import MapBy
 from ragfleet_api.spec.common import HTTPURL, Retries, Seconds, SecretKeyRef, union_rules
+from ragfleet_api.spec.kubernetes import ObjectName, Size, above_zero
 
 EngineType = Literal["Embedded", "Qdrant"]
 QuantizationType = Literal["Scalar", "Binary"]
+DeletionPolicy = Literal["Retain", "Delete"]
 MetadataType = Literal["Keyword", "Number", "Bool", "Datetime"]
 
 # What filters can name: the engine's paths know no escape for quotes and backslashes.
@@ -137,6 +139,27 @@ class Index(ApiModel):
     )
 
 
+class Storage(ApiModel):
+    """The volume of the embedded engine, in a cluster."""
+
+    size: Size | None = Field(
+        default=None,
+        description="Its size. It can grow later, where the storage class lets it. Default: 10Gi.",
+    )
+    storage_class_name: ObjectName | None = Field(
+        default=None,
+        description="Its storage class, which a volume that is there keeps. Default: the cluster's own.",
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (above_zero("size"),)
+
+
+class Embedded(ApiModel):
+    """The engine inside the service."""
+
+    storage: Storage | None = Field(default=None, description="The volume of its data, in a cluster.")
+
+
 class VectorStore(ApiModel):
     """Where chunks are indexed and documents are kept."""
 
@@ -146,6 +169,14 @@ class VectorStore(ApiModel):
         )
     )
     qdrant: Qdrant | None = Field(default=None, description="The Qdrant server.")
+    embedded: Embedded | None = Field(default=None, description="The engine inside the service.")
+    deletion_policy: DeletionPolicy | None = Field(
+        default=None,
+        description=(
+            "What happens to the data of the embedded engine when the pipeline is deleted from a cluster. "
+            "Default: Retain."
+        ),
+    )
     collection: CollectionName | None = Field(
         default=None,
         description="Name of the collection. Default: <namespace>-<name>-<fingerprint of the index>.",
@@ -158,4 +189,15 @@ class VectorStore(ApiModel):
     )
     index: Index | None = Field(default=None, description="How the collection is indexed.")
 
-    rules: ClassVar[tuple[Rule, ...]] = union_rules({"Qdrant": "qdrant"})
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *union_rules({"Qdrant": "qdrant", "Embedded": "embedded"}, optional=frozenset({"Embedded"})),
+        Rule(
+            cel="!has(self.deletionPolicy) || self.deletionPolicy == 'Retain' || self.type == 'Embedded'",
+            message=(
+                "deletionPolicy Delete is for type Embedded: a server's collection stays until you delete it "
+                "there"
+            ),
+            field="deletionPolicy",
+            holds=lambda self: self.deletion_policy in (None, "Retain") or self.type == "Embedded",
+        ),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,11 +60,29 @@ def test_columns() -> None:
     assert [(item["name"], item["type"], item["jsonPath"], item.get("priority", 0)) for item in columns] == [
         ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
         ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
-        ("Replicas", "integer", ".status.readyReplicas", 0),
+        ("Replicas", "string", ".status.runtime.replicas", 0),
+        ("Model", "string", ".status.model", 0),
         ("Endpoint", "string", ".status.endpoint", 0),
         ("Age", "date", ".metadata.creationTimestamp", 0),
         ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
     ]
+
+
+def test_each_column_shows_a_field_of_the_status_of_its_type() -> None:
+    version = custom_resource_definition()["spec"]["versions"][0]
+    for column in version["additionalPrinterColumns"]:
+        steps = column["jsonPath"].removeprefix(".").split(".")
+        if steps[0] != "status" or "[" in column["jsonPath"]:
+            continue
+        node = version["schema"]["openAPIV3Schema"]
+        for step in steps:
+            node = node["properties"][step]
+        assert node["type"] == column["type"], column["name"]
+
+
+def test_the_definition_fits_the_annotation_of_a_client_side_apply() -> None:
+    # What kubectl keeps of the last applied object is an annotation, and those have 256 KiB together.
+    assert len(json.dumps(custom_resource_definition())) < 200_000
 
 
 def test_the_command_writes_the_file_or_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ spec:
         "pipeline.yaml:8: metadata.labels[example.com/team]: found 5 (integer); must be a string",
         "pipeline.yaml:11: spec.vectorStore.type: required, and missing; must be one of Embedded, Qdrant",
         "pipeline.yaml:12: spec.vectorStore.tipe: unknown field; did you mean type? "
-        "allowed: adopt, collection, index, qdrant, type",
+        "allowed: adopt, collection, deletionPolicy, embedded, index, qdrant, type",
         "pipeline.yaml:14: spec.chunking.maxTokenz: unknown field; did you mean maxTokens? "
         "allowed: maxTokens, overlapTokens, strategy",
         'pipeline.yaml:15: spec.chunking.strategy: found "adaptive"; did you mean Adaptive? '
@@ -80,8 +80,8 @@ def test_rules_are_told_beside_unknown_fields() -> None:
         "pipeline.yaml:10: spec.replicas: replicas must be 0 or 1 with the Embedded engine: its data belongs "
         "to one process",
         "pipeline.yaml:11: spec.replica: unknown field; did you mean replicas? "
-        "allowed: auth, chunking, embedding, generation, ingestion, replicas, requests, retrieval, "
-        "vectorStore",
+        "allowed: auth, autoscaling, chunking, embedding, exposure, generation, ingestion, monitoring, "
+        "networkPolicy, replicas, requests, retrieval, runtime, suspend, vectorStore",
     ]
 
 

@@ -22,7 +22,10 @@ spec:
   chunking: {maxTokens: 64}
 """
 AUTH = "auth.required=false"
-SECTIONS = "vectorStore, embedding, chunking, retrieval, generation, ingestion, requests, auth, replicas"
+SECTIONS = (
+    "vectorStore, embedding, chunking, retrieval, generation, ingestion, requests, auth, runtime, replicas, "
+    "autoscaling, exposure, networkPolicy, monitoring, suspend"
+)
 
 
 def load(*settings: str) -> RAGPipeline:

@@ -34,7 +34,17 @@ def test_an_object_from_the_server_is_read_whole() -> None:
         "managedFields": [{"manager": "kubectl"}],
         "finalizers": [],
     }
-    stored["status"] = {"observedGeneration": 3, "conditions": [READY], "replicas": 1, "readyReplicas": 1}
+    stored["status"] = {
+        "observedGeneration": 3,
+        "conditions": [READY],
+        "endpoint": "http://handbook.team-a.svc:8080",
+        "model": "qwen3-32b",
+        "replicas": 1,
+        "readyReplicas": 1,
+        "selector": "app.kubernetes.io/instance=handbook",
+        "runtime": {"replicas": "1/2", "image": "registry.example/ragfleet:1"},
+        "index": {"collection": "team-a-handbook", "documents": 2**31, "chunks": 0, "staleDocuments": 0},
+    }
     pipeline = RAGPipeline.model_validate(stored)
     assert pipeline.metadata.namespace == "team-a"
     assert pipeline.status is not None
@@ -56,6 +66,23 @@ def test_a_status_may_be_of_no_generation_but_not_less() -> None:
     assert RAGPipelineStatus.model_validate({"observedGeneration": -1}).observed_generation == -1
     with pytest.raises(ValidationError):
         RAGPipelineStatus.model_validate({"observedGeneration": -2})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replicas": -1},
+        {"replicas": "1/2"},
+        {"runtime": {"replicas": 1}},
+        {"runtime": {"ready": "1/2"}},
+        {"index": {"documents": -1}},
+        {"index": {"chunks": 1.5}},
+        {"model": "a" * 257},
+    ],
+)
+def test_a_status_that_says_nothing_sensible(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        RAGPipelineStatus.model_validate(change)
 
 
 def test_a_status_has_one_condition_of_a_type() -> None:
