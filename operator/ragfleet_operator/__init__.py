@@ -1,0 +1,1 @@
+"""The operator: RAGPipeline objects become running services, and stay so."""

@@ -1,0 +1,18 @@
+"""What a pipeline's status should say: pure functions."""
+
+from ragfleet_operator.status.assess import assess, assess_invalid, assess_suspended
+from ragfleet_operator.status.change import Transition, Urgency, is_settled, patch, transitions, urgency
+from ragfleet_operator.status.pods import troubles
+
+__all__ = [
+    "Transition",
+    "Urgency",
+    "assess",
+    "assess_invalid",
+    "assess_suspended",
+    "is_settled",
+    "patch",
+    "transitions",
+    "troubles",
+    "urgency",
+]
