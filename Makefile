@@ -11,10 +11,10 @@ EXTRAS := --extra evaluate --extra fastembed --extra openai --extra anthropic --
 SOURCES := crds operator runtime cli tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-torch control-plane check format generate bench lock clean
+.PHONY: help run test test-torch control-plane check format generate bench bench-operator lock clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Start the quickstart, ingest its documents, ask a question, serve until Ctrl-C (ONCE=1: stop)
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/quickstart/run.py --port $(PORT) $(if $(ONCE),--once)
@@ -43,6 +43,9 @@ generate: $(VENV)/.dev ## Write the files that are made from the models
 
 bench: $(VENV)/.dev ## Measure, and fail where a bar is missed
 	PYTHONPATH=tests $(BIN)/python -m bench
+
+bench-operator: $(VENV)/.dev control-plane ## Measure the operator with 200 pipelines, and fail where a bar is missed
+	PYTHONPATH=tests $(BIN)/python -m bench.fleet
 
 lock: ## Renew the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
