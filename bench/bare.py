@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as the service has it, before its library is imported
 
 import qdrant_edge as edge
 from fastembed import TextEmbedding

@@ -23,16 +23,13 @@ from ragfleet_operator.kinds import (
     Kind,
 )
 from ragfleet_operator.model import Ref
-from ragfleet_operator.names import CONFIG_ANNOTATION
+from ragfleet_operator.names import CONFIG_ANNOTATION, PIPELINE_LABEL
 from support.control_plane import ControlPlane
 from support.control_plane_audit import writes
 
-# What people break by hand, and how; a ConfigMap and an ensured Secret can't be edited so.
+# What people break by hand, and how: fields that the operator applies. A ConfigMap can't be edited.
 _EDITS: Mapping[Kind, Mapping[str, Any]] = {
-    SERVICE: {
-        "spec": {"sessionAffinity": "ClientIP"},
-        "metadata": {"labels": {"app.kubernetes.io/name": "x"}},
-    },
+    SERVICE: {"spec": {"selector": {"app.kubernetes.io/name": "x"}}},
     DEPLOYMENT: {"spec": {"replicas": 1}},
     PDB: {"spec": {"maxUnavailable": 2}},
     NETWORK_POLICY: {"metadata": {"labels": {"ragfleet.dev/pipeline": "x", "app.kubernetes.io/name": "x"}}},
@@ -52,8 +49,13 @@ class Fleet:
     seen: Seen
 
     def of(self, kind: Kind) -> list[Ref]:
-        """The objects of a kind, in an order that is always the same."""
-        return sorted((ref for ref in self.seen.objects if ref.kind == kind), key=lambda ref: ref.name)
+        """The children of a kind, in an order that is always the same."""
+        return [ref for ref in self.children() if ref.kind == kind]
+
+    def children(self) -> list[Ref]:
+        """The children of all kinds; Kubernetes puts objects of its own into every namespace."""
+        found = self.seen.objects.items()
+        return sorted(ref for ref, one in found if PIPELINE_LABEL in one["metadata"].get("labels", ()))
 
     def are_ready(self) -> bool:
         """Whether every pipeline says that it is ready."""
@@ -72,7 +74,7 @@ def writes_of_creation(fleet: Fleet, start: int) -> Iterator[Bar]:
     """Writes of the operator for each new pipeline, from a place in the audit log on."""
     made = [write for write in writes(fleet.cluster.audit_log, start) if _counts(write.resource)]
     refused = [write for write in made if write.code >= 400]
-    own = len([ref for ref in fleet.seen.objects if ref.kind != PIPELINE])
+    own = len(fleet.children())
     allowed = own / len(fleet.pipelines) + 2
     told = f"{len(made)} writes, {len(refused)} of them refused; {own} children of {len(fleet.pipelines)}"
     yield Bar("writes for a new pipeline", len(made) / len(fleet.pipelines), "<=", allowed, "", told)

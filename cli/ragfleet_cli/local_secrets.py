@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_api.secret_documents import SecretValues
 from ragfleet_api.spec.common import SecretKeyRef
 from ragfleet_cli.errors import CliError
+from ragfleet_runtime.guard.needed import missing_entries
 from ragfleet_runtime.secrets import MissingSecretError, SecretSource
 from ragfleet_runtime.secrets_files import (
     MAX_BYTES,
@@ -53,34 +54,16 @@ def local_secrets(options: SecretOptions, documents: SecretValues) -> FirstOf:
 
 def require_secrets(config: RuntimeConfig, source: SecretSource) -> None:
     """Raise CliError with a line for each Secret that the configuration refers to and nobody has given."""
-    missing: dict[str, None] = {}
-    for ref in secret_refs(config):
-        try:
-            source.read(ref)
-        except AbsentSecretError:
-            missing[f"the Secret {ref.name} has no entry {ref.key}"] = None
-        except MissingSecretError as error:
-            missing[str(error)] = None
+    missing = missing_entries(config, source)
     if config.auth.required and not config.auth.generate:
         try:
             source.entries(config.auth.secret)
         except AbsentSecretError:
-            missing[f"the Secret {config.auth.secret} of the API keys is not there"] = None
+            missing.append(f"the Secret {config.auth.secret} of the API keys is not there")
         except MissingSecretError as error:
-            missing[str(error)] = None
+            missing.append(str(error))
     if missing:
         raise CliError("\n".join([*missing, _WAYS]))
-
-
-def secret_refs(model: BaseModel) -> Iterator[SecretKeyRef]:
-    """Every reference to an entry of a Secret in a configuration, wherever it is."""
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(item, SecretKeyRef):
-                yield item
-            elif isinstance(item, BaseModel):
-                yield from secret_refs(item)
 
 
 def _given(arguments: Sequence[str]) -> SecretValues:

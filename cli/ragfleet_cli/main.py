@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ragfleet_cli.commands import ask, crd, evaluate, ingest, search, up, validate
+from ragfleet_cli.commands import ask, crd, evaluate, ingest, operator, render, search, serve, up, validate
 from ragfleet_cli.errors import CliError
 from ragfleet_cli.options import examples
 from ragfleet_cli.output import note
@@ -62,11 +62,14 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_root)
     app.command("up", epilog=up.EXAMPLES)(up.up)
+    app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
     app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
     app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
     app.command("search", epilog=search.EXAMPLES)(search.search)
     app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
     app.command("validate", epilog=validate.EXAMPLES)(validate.validate)
+    app.command("operator", epilog=operator.EXAMPLES)(operator.operator)
+    app.command("render", epilog=render.EXAMPLES)(render.render)
     app.command("crd", epilog=crd.EXAMPLES)(crd.crd)
     return app
 

@@ -62,6 +62,15 @@ Filters = Annotated[
 ]
 
 
+class LogLevel(StrEnum):
+    """Least important message that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class SearchMode(StrEnum):
     """How passages are found."""
 

@@ -21,6 +21,10 @@ class StartError(Exception):
     """The service can't start with this configuration, data folder or port."""
 
 
+class CollectionError(StartError):
+    """The embedded collection can't be opened as it is: another's, of other settings, in use or damaged."""
+
+
 class StorageError(Exception):
     """The documents or the index can't be read or written; the message is the store's own."""
 

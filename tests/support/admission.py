@@ -59,6 +59,8 @@ def _has_type(name: str, value: Any) -> bool:
 
 
 def _object_problems(schema: dict[str, Any], value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    if len(value) > schema.get("maxProperties", len(value)):
+        yield path, "Too many"
     prefix = f"{path}." if path else ""
     for name in schema.get("required", ()):
         if name not in value:
@@ -74,6 +76,8 @@ def _object_problems(schema: dict[str, Any], value: dict[str, Any], path: str) -
 def _list_problems(schema: dict[str, Any], value: list[Any], path: str) -> Iterator[tuple[str, str]]:
     if len(value) > schema["maxItems"]:
         yield path, "Too many"
+    if len(value) < schema.get("minItems", 0):
+        yield path, "Too few"
     for index, item in enumerate(value):
         yield from _problems(schema["items"], item, f"{path}[{index}]")
     if schema.get("x-kubernetes-list-type") == "map":

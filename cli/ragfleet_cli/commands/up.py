@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from ragfleet_cli.errors import CliError
-from ragfleet_cli.options import ManifestFile, Overrides, Secrets, SecretsDir, examples
+from ragfleet_cli.options import LogLevel, ManifestFile, Overrides, Secrets, SecretsDir, examples
 from ragfleet_cli.output import emit, is_terminal
 
 EXAMPLES: Final = examples(
@@ -19,15 +18,6 @@ EXAMPLES: Final = examples(
     "ragfleet up -f pipeline.yaml --set retrieval.topK=5",
     "ragfleet up -f pipeline.yaml --secret llm.token=env:OPENAI_API_KEY",
 )
-
-
-class LogLevel(StrEnum):
-    """Least important message that is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 def up(

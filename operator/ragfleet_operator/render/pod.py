@@ -16,7 +16,8 @@ from ragfleet_operator.render.service_account import account_name
 from ragfleet_operator.render.volumes import mounted
 
 _USER: Final = 65532  # nobody, as images without a shell have it
-_MARGIN_SECONDS: Final = 5
+# To flush and close after the last stream is cut.
+_MARGIN_SECONDS: Final = 10
 _ZONE: Final = "topology.kubernetes.io/zone"
 _NODE: Final = "kubernetes.io/hostname"
 

@@ -11,6 +11,7 @@ from ragfleet_operator.status.conditions import (
     POLLED,
     READY,
     RECONCILING,
+    RUNTIME_AVAILABLE,
     STALLED,
     SUSPENDED,
     conditions_of,
@@ -20,6 +21,8 @@ from ragfleet_operator.status.conditions import (
 
 # Both say what Ready says.
 _WITHOUT_EVENTS: Final = frozenset({RECONCILING, STALLED})
+# Their good news can wait.
+_PATIENT: Final = POLLED | {RUNTIME_AVAILABLE}
 _RESUMED: Final = "Resumed"
 
 
@@ -43,7 +46,8 @@ def urgency(old: Object, new: Object) -> Urgency:
     """How soon ``new`` should be written where ``old`` is stored.
 
     NOW: the generation, the endpoint, or a condition's status or reason differs. LATER: other texts or
-    numbers, and what is told by asking the service as long as it isn't bad news.
+    numbers, what is told by asking the service as long as it isn't bad news, and the first available replica
+    of several: what people wait for is Ready.
     """
     if old == new:
         return Urgency.NONE
@@ -52,7 +56,7 @@ def urgency(old: Object, new: Object) -> Urgency:
     before, after = conditions_of(old), conditions_of(new)
     types = {*before, *after}
     flips = (type_ for type_ in types if _essence(before.get(type_)) != _essence(after.get(type_)))
-    is_urgent = any(type_ not in POLLED or _is_bad_news(before, after, type_) for type_ in flips)
+    is_urgent = any(type_ not in _PATIENT or _is_bad_news(before, after, type_) for type_ in flips)
     return Urgency.NOW if is_urgent else Urgency.LATER
 
 
@@ -114,7 +118,10 @@ def _is_bad(condition: Mapping[str, Any]) -> bool:
 def _is_bad_news(
     before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]], type_: str
 ) -> bool:
-    return "False" in (before.get(type_, {}).get("status"), after.get(type_, {}).get("status"))
+    old, new = before.get(type_), after.get(type_)
+    if type_ == RUNTIME_AVAILABLE:
+        return new is None or new["status"] != "True" or (old is not None and _is_bad(old))
+    return any(one is not None and one["status"] == "False" for one in (old, new))
 
 
 def _essence(condition: Mapping[str, Any] | None) -> tuple[Any, Any] | None:

@@ -8,7 +8,7 @@ a key a caller doesn't learn which routes there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from starlette.datastructures import Headers
@@ -34,6 +34,7 @@ OPEN_PATHS: Final = frozenset(
     {"/live", "/ready", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 )
 _HEALTH: Final = "/health"
+METRICS_PATH: Final = "/metrics"
 
 _QUERY: Final[frozenset[Role]] = frozenset({"query"})
 _INGEST: Final[frozenset[Role]] = frozenset({"ingest"})
@@ -53,10 +54,9 @@ GUARDS: Final = (
     Guard("/query/stream", {"POST": _QUERY}),
     Guard("/ingest", {"POST": _INGEST}),
     Guard("/documents", {"GET": _EITHER, "DELETE": _INGEST}),
-    Guard("/metrics", {"GET": _QUERY}),
+    Guard(METRICS_PATH, {"GET": _QUERY}),
     Guard(_HEALTH, {"GET": _EITHER}),
 )
-_BY_PATH: Final = {guard.path: guard for guard in GUARDS}
 DOCUMENT_GUARD: Final = Guard("/documents/{id:path}", {"GET": _EITHER, "DELETE": _INGEST})
 _BELOW_DOCUMENTS: Final = "/documents/"
 
@@ -67,9 +67,12 @@ class CredentialsError(Exception):
     """A request's credentials can't be understood; the message says why, and never what they are."""
 
 
-def guarded(app: ASGIApp, ring: KeyRing | None) -> ASGIApp:
-    """The application behind its keys; without a ring, which is where no key is required, as it is."""
-    return app if ring is None else _Guarded(app, ring)
+def guarded(app: ASGIApp, ring: KeyRing | None, *, without: Collection[str] = ()) -> ASGIApp:
+    """The application behind its keys; without a ring, which is where no key is required, as it is.
+
+    without: paths of the table that this application doesn't have.
+    """
+    return app if ring is None else _Guarded(app, ring, without)
 
 
 def describe_keys(schema: dict[str, Any]) -> None:
@@ -112,9 +115,10 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
 class _Guarded:
     """Plain ASGI, as everything on a request's way."""
 
-    def __init__(self, app: ASGIApp, ring: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, ring: KeyRing, without: Collection[str]) -> None:
         self._app = app
         self._ring = ring
+        self._guards = {guard.path: guard for guard in GUARDS if guard.path not in without}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the caller may do; answer the rest, without reading its body."""
@@ -129,7 +133,10 @@ class _Guarded:
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a caller who may not go on, or None; notes in the scope who it is."""
-        guard = _guard_of(scope["path"])
+        path = scope["path"]
+        guard = self._guards.get(path)
+        if guard is None and path.startswith(_BELOW_DOCUMENTS):
+            guard = DOCUMENT_GUARD
         try:
             presented = presented_key(scope["headers"])
         except CredentialsError as error:
@@ -146,21 +153,16 @@ class _Guarded:
         return _beyond(scope, guard, key)
 
 
-def _guard_of(path: str) -> Guard | None:
-    guard = _BY_PATH.get(path)
-    return DOCUMENT_GUARD if guard is None and path.startswith(_BELOW_DOCUMENTS) else guard
-
-
 def _beyond(scope: Scope, guard: Guard | None, key: ApiKey) -> Response | None:
     """The answer to a caller whose key is right and who still can't go on, or None."""
     if guard is None:
-        return _closing(scope, None, problem_response(Request(scope), NOT_FOUND, f"no route {scope['path']}"))
+        return closing(scope, None, problem_response(Request(scope), NOT_FOUND, f"no route {scope['path']}"))
     needed = guard.roles.get(scope["method"])
     if needed is None:
         allowed = ", ".join(sorted(guard.roles))
         response = problem_response(Request(scope), METHOD_NOT_ALLOWED, f"the methods here are {allowed}")
         response.headers["Allow"] = allowed
-        return _closing(scope, guard, response)
+        return closing(scope, guard, response)
     if needed.isdisjoint(key.roles):
         return _forbidden(scope, guard, key, needed)
     return None
@@ -170,7 +172,7 @@ def _unauthorized(scope: Scope, guard: Guard | None, detail: str, fault: str = "
     response = problem_response(Request(scope), UNAUTHORIZED, detail)
     # RFC 6750, section 3: an error only where a key was presented.
     response.headers["WWW-Authenticate"] = f'Bearer error="{fault}"' if fault else "Bearer"
-    return _closing(scope, guard, response)
+    return closing(scope, guard, response)
 
 
 def _forbidden(scope: Scope, guard: Guard, key: ApiKey, needed: frozenset[Role]) -> Response:
@@ -178,10 +180,10 @@ def _forbidden(scope: Scope, guard: Guard, key: ApiKey, needed: frozenset[Role])
     detail = f"this needs a key with the role {wanted}; the key {key.name} has {has}"
     response = problem_response(Request(scope), FORBIDDEN, detail)
     response.headers["WWW-Authenticate"] = 'Bearer error="insufficient_scope"'
-    return _closing(scope, guard, response)
+    return closing(scope, guard, response)
 
 
-def _closing(scope: Scope, guard: Guard | None, response: Response) -> Response:
+def closing(scope: Scope, guard: Guard | None, response: Response) -> Response:
     """The response, after which the connection ends if there is a body: nobody reads what is left of it."""
     if guard is not None:
         scope["route"] = guard  # for the metrics, which otherwise would not know what was asked for

@@ -21,7 +21,7 @@ _ID_HEADER = REQUEST_ID.lower().encode()
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _PLAIN_TOO_LARGE = b"Content Too Large"
 _REFUSED = (401, 403)
-_QUIET_ROUTES = frozenset({"/live", "/ready", "/health", "/metrics"})
+_QUIET_ROUTES = frozenset({"/live", "/ready", "/health", "/metrics", "/status"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""GET /health, /ready, /live and /metrics."""
+"""GET /health, /ready and /live, and /metrics where there is one port for all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from ragfleet_runtime.api.auth import ANONYMOUS
+from ragfleet_runtime.api.auth import ANONYMOUS, METRICS_PATH
 from ragfleet_runtime.api.problems import NOT_READY, problem_response
 from ragfleet_runtime.api.schemas import HealthReply
 from ragfleet_runtime.errors import StorageError
@@ -46,10 +46,8 @@ class Readiness:
         self._reason = _DRAINING
 
 
-def probes_router(
-    parts: Sequence[Part], readiness: Readiness, metrics: Metrics, store: DocumentStore, recipe: str
-) -> APIRouter:
-    """The routes that a platform asks."""
+def probes_router(parts: Sequence[Part], readiness: Readiness) -> APIRouter:
+    """The routes that a platform asks, but for the metrics."""
     router = APIRouter(tags=["operations"])
     ok = {"content": {"application/json": {"example": {"status": "ok"}}}}
 
@@ -86,8 +84,15 @@ def probes_router(
             orjson.dumps(reply), 503 if status == "failed" else 200, media_type="application/json"
         )
 
+    return router
+
+
+def metrics_router(metrics: Metrics, store: DocumentStore, recipe: str) -> APIRouter:
+    """The route of the metrics, for a service without an admin port."""
+    router = APIRouter(tags=["operations"])
+
     @router.get(
-        "/metrics",
+        METRICS_PATH,
         response_class=PlainTextResponse,
         summary="Prometheus metrics",
         responses={200: {"content": {"text/plain": {"example": "ragfleet_documents 12.0"}}}},

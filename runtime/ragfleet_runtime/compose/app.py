@@ -14,7 +14,7 @@ from ragfleet_runtime.api.app import make_app
 from ragfleet_runtime.api.direct import Direct
 from ragfleet_runtime.api.documents import documents_router
 from ragfleet_runtime.api.ingest import ingest_router
-from ragfleet_runtime.api.probes import Readiness, probes_router
+from ragfleet_runtime.api.probes import Readiness, metrics_router, probes_router
 from ragfleet_runtime.api.query import query_router
 from ragfleet_runtime.api.search import search_router
 from ragfleet_runtime.compose.health import health_parts
@@ -32,7 +32,7 @@ _BYTES_A_CHARACTER = 12
 
 @dataclass(frozen=True)
 class ServiceParts:
-    """What the application is made of."""
+    """What the application is made of. has_admin_port: the metrics are there, and not here."""
 
     config: RuntimeConfig
     folder: Path
@@ -41,6 +41,7 @@ class ServiceParts:
     readiness: Readiness
     metrics: Metrics
     ring: KeyRing | None
+    has_admin_port: bool = False
 
 
 @asynccontextmanager
@@ -71,13 +72,9 @@ async def open_app(parts: ServiceParts) -> AsyncIterator[ASGIApp]:
             query_router(answerer, question_bytes),
             ingest_router(index.ingester, metrics, config.ingestion.max_request_bytes),
             documents_router(collection, recipe, question_bytes),
-            probes_router(
-                health_parts(config, parts.folder, index, parts.ring),
-                parts.readiness,
-                metrics,
-                collection.store,
-                recipe,
-            ),
+            probes_router(health_parts(config, parts.folder, index, parts.ring), parts.readiness),
         ]
+        if not parts.has_admin_port:
+            others.append(metrics_router(metrics, collection.store, recipe))
         app = make_app(config.owner.name, [search, *others], needs_key=parts.ring is not None)
         yield Direct(app, search.routes)

@@ -14,6 +14,7 @@ import structlog
 from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_runtime.embed.build import open_embedding
 from ragfleet_runtime.embed.model import PROBE, Embedding, Vector
+from ragfleet_runtime.errors import CollectionError, StartError
 from ragfleet_runtime.index.collection import Collection, audit, open_collection
 from ragfleet_runtime.ingest.ingester import Ingester
 from ragfleet_runtime.ingest.isolate import ParserPool
@@ -39,8 +40,8 @@ class Index:
 async def open_index(config: RuntimeConfig, folder: Path, secrets: SecretSource) -> AsyncIterator[Index]:
     """Open the pipeline's collection, checked and repaired.
 
-    Raises StartError where it can't be opened as things are, NotOpenYetError and ProviderError where that may
-    pass.
+    Raises StartError where it can't be opened as things are (CollectionError where that is the collection's
+    fault), NotOpenYetError and ProviderError where that may pass.
     """
     async with AsyncExitStack() as stack:
         embedding = probe = None
@@ -79,10 +80,24 @@ def _open_collection(
     probe: Vector | None,
 ) -> AbstractAsyncContextManager[Collection]:
     if config.store.engine == "Embedded":
-        return open_collection(config, folder, None if embedding is None else embedding.local, probe)
+        return _open_embedded(config, folder, embedding, probe)
     from ragfleet_runtime.index.qdrant.open import open_server_collection  # noqa: PLC0415 (an extra)
 
     return open_server_collection(config, secrets, probe=probe)
+
+
+@asynccontextmanager
+async def _open_embedded(
+    config: RuntimeConfig, folder: Path, embedding: Embedding | None, probe: Vector | None
+) -> AsyncIterator[Collection]:
+    async with AsyncExitStack() as stack:
+        try:
+            collection = await stack.enter_async_context(
+                open_collection(config, folder, None if embedding is None else embedding.local, probe)
+            )
+        except StartError as error:
+            raise CollectionError(str(error)) from error
+        yield collection
 
 
 async def _repair(collection: Collection, ingester: Ingester) -> None:

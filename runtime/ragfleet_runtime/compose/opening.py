@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
-from ragfleet_runtime.errors import NotOpenYetError, ProviderError
+from ragfleet_runtime.errors import NotOpenYetError, ProviderError, StartError
+from ragfleet_runtime.secrets import MissingSecretError
 
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 10.0
+
+# What may get better by itself; and what somebody has to put right first, which a pod waits for too.
+PASSING: Final = (NotOpenYetError, ProviderError)
+MENDABLE: Final = (*PASSING, StartError, MissingSecretError)
 
 T = TypeVar("T")
 
@@ -22,11 +27,12 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 async def open_when_possible(
     stack: AsyncExitStack,
     attempt: Callable[[], AbstractAsyncContextManager[T]],
-    tell: Callable[[str], None],
+    tell: Callable[[Exception], None],
+    waited_for: tuple[type[Exception], ...] = PASSING,
 ) -> T:
     """Enter what ``attempt`` gives into the stack, again with growing waits while it can't be opened.
 
-    tell: gets the reason of each failure. Errors other than NotOpenYetError and ProviderError are raised.
+    tell: gets each failure. Errors that aren't ``waited_for`` are raised.
     """
     wait = _FIRST_WAIT_SECONDS
     told = ""
@@ -36,10 +42,10 @@ async def open_when_possible(
                 opened = await trial.enter_async_context(attempt())
                 stack.push_async_exit(trial.pop_all())
                 return opened
-        except (NotOpenYetError, ProviderError) as error:
+        except waited_for as error:
             if str(error) != told:
                 told = str(error)
                 log.warning("not ready, and tried again until it is", reason=told)
-            tell(told)
+            tell(error)
         await asyncio.sleep(wait)
         wait = min(wait * 2, _LONGEST_WAIT_SECONDS)

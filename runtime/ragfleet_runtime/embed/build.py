@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 from ragfleet_api.config.models import (
@@ -36,6 +37,9 @@ def open_embedding(config: EmbeddingConfig, secrets: SecretSource) -> Embedding:
 
 def _fastembed(config: EmbeddingConfig, provider: FastEmbedConfig) -> Embedding:
     _need("fastembed", extra="fastembed", type_="FastEmbed")
+    # ONNX Runtime, from 1.29 on, tells its maker of the models that it runs and keeps an id in the home
+    # folder, unless it is told not to before it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from ragfleet_runtime.embed.fastembed import NAME, load_fastembed  # noqa: PLC0415 (optional)
 
     return _local(NAME, load_fastembed(config, provider), config)

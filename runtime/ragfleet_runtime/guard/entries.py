@@ -77,6 +77,15 @@ def find(keys: Iterable[ApiKey], key: bytes) -> ApiKey | None:
     return found
 
 
+def value_fault(value: str) -> str | None:
+    """Why a value can't be a key, or None. It doesn't hold the value."""
+    if not MIN_CHARACTERS <= len(value) <= MAX_CHARACTERS:
+        return f"a key has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, and this has {len(value)}"
+    if not _VISIBLE.fullmatch(value):
+        return "a key has only letters, digits and signs of ASCII, and no spaces: a header can't carry others"
+    return None
+
+
 def _fault(name: str, roles: list[str], value: str) -> str | None:
     """Why an entry is no key, or None."""
     unknown = [role for role in roles if role not in ROLES]
@@ -84,11 +93,7 @@ def _fault(name: str, roles: list[str], value: str) -> str | None:
         return f"entries are named {NAMING}"
     if unknown:
         return f"{unknown[0]} is not a role; entries are named {NAMING}"
-    if not MIN_CHARACTERS <= len(value) <= MAX_CHARACTERS:
-        return f"a key has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, and this has {len(value)}"
-    if not _VISIBLE.fullmatch(value):
-        return "a key has only letters, digits and signs of ASCII, and no spaces: a header can't carry others"
-    return None
+    return value_fault(value)
 
 
 def _all_of(roles: Iterable[str]) -> frozenset[Role]:

@@ -37,6 +37,15 @@ class KeyRing:
         """The key that was presented, or None where it is not right."""
         return find(self._keys.taken, key)
 
+    @property
+    def lack(self) -> str | None:
+        """Why no key is right, or None where there are keys."""
+        if self._keys.taken:
+            return None
+        if self._fault is not None:
+            return f"there are no API keys: {self._fault}"
+        return _no_keys(self._secret, self._keys.refused)
+
     def load(self) -> None:
         """Read the Secret for the first time. Raises StartError where it has no key. Blocks for a moment."""
         try:
@@ -61,10 +70,11 @@ class KeyRing:
 
     async def check(self) -> Verdict:
         """How the keys are, as a part of the service's health."""
+        lack = self.lack
+        if lack is not None:
+            return Verdict("failed", lack)
         if self._fault is not None:
             return Verdict("degraded", f"{self._fault}; the keys that were read before still count")
-        if not self._keys.taken:
-            return Verdict("failed", _no_keys(self._secret, self._keys.refused))
         if self._keys.refused:
             return Verdict("degraded", _told(self._secret, self._keys.refused))
         return Verdict()
@@ -81,24 +91,24 @@ class KeyRing:
         log.info("API keys read", secret=self._secret, keys=len(keys.taken), names=names)
 
     def _set_fault(self, fault: str | None) -> None:
-        if fault is not None and fault != self._fault:
+        if fault is not None and fault != self._fault and self._keys.taken:
             log.warning("API keys can't be read; those read before still count", reason=fault)
         self._fault = fault
 
 
 @asynccontextmanager
 async def open_ring(
-    auth: AuthConfig, source: SecretSource, *, every: float = CHECK_SECONDS
+    auth: AuthConfig, source: SecretSource, *, every: float = CHECK_SECONDS, waits: bool = False
 ) -> AsyncIterator[KeyRing | None]:
     """The keys of a pipeline, read again ``every`` so many seconds; None where none is required.
 
-    Raises StartError where one is required and there is none.
+    Raises StartError where one is required and there is none, unless it ``waits`` for one.
     """
     if not auth.required:
         yield None
         return
     ring = KeyRing(source, auth.secret)
-    await asyncio.to_thread(ring.load)
+    await asyncio.to_thread(ring.reload if waits else ring.load)
     watching = asyncio.create_task(_watch(ring, every))
     try:
         yield ring

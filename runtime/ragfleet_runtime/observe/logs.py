@@ -43,10 +43,28 @@ def configure_logs(level: str, *, as_json: bool) -> None:
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
             cache_logger_on_first_use=True,
         )
-    logging.basicConfig(
-        level=max(number, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _library_json(shared) if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s")
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler])
+
+
+def _library_json(shared: list[structlog.typing.Processor]) -> logging.Formatter:
+    """What libraries log, in the same form as our own events."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS),
+            structlog.processors.JSONRenderer(serializer=_json_text),
+        ],
     )
 
 
 def _json(event: object, **_: object) -> bytes:
     return orjson.dumps(event, default=str)
+
+
+def _json_text(event: object, **_: object) -> str:
+    return _json(event).decode()

@@ -14,7 +14,7 @@ from ragfleet_cli.main import main
 from support.fake_service import FakeService
 from support.rule_cases import MINIMAL
 
-COMMANDS = ("up", "ingest", "ask", "search", "evaluate", "validate", "crd")
+COMMANDS = ("up", "serve", "ingest", "ask", "search", "evaluate", "validate", "operator", "render", "crd")
 Captured = pytest.CaptureFixture[str]
 
 

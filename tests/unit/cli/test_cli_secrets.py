@@ -13,8 +13,9 @@ import pytest
 
 from ragfleet_api.spec.common import SecretKeyRef
 from ragfleet_cli.errors import CliError
-from ragfleet_cli.local_secrets import SecretOptions, local_secrets, require_secrets, secret_refs
+from ragfleet_cli.local_secrets import SecretOptions, local_secrets, require_secrets
 from ragfleet_cli.main import main
+from ragfleet_runtime.guard.needed import secret_refs
 from ragfleet_runtime.secrets_files import MAX_BYTES
 from support.configs import make_config
 from support.rule_cases import MINIMAL

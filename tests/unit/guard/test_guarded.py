@@ -45,7 +45,12 @@ def ring() -> KeyRing:
 
 
 async def call(
-    method: str, path: str, headers: Mapping[str, str] | Sequence[tuple[str, str]] = (), **scope: Any
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    *,
+    without: Sequence[str] = (),
+    **scope: Any,
 ) -> Call:
     result = Call()
 
@@ -74,7 +79,7 @@ async def call(
         "request_id": "r1",
         **scope,
     }
-    await guarded(app, ring())(result.scope, receive, send)
+    await guarded(app, ring(), without=without)(result.scope, receive, send)
     assert not any(key in f"{result.headers} {result.body!r}" for key in KEYS.values())
     return result
 
@@ -267,3 +272,16 @@ def test_the_description_says_that_keys_are_needed_and_where_not() -> None:
         "/live": {"get": {"security": []}},
         "/health": {"get": {"security": []}},
     }
+
+
+async def test_a_path_that_an_application_does_not_have_is_told_to_those_with_a_key_alone() -> None:
+    assert (await call("GET", "/metrics", {"X-API-Key": KEYS["query"]})).passed
+    for role in ROLES:
+        refused = await call("GET", "/metrics", {"X-API-Key": KEYS[role]}, without=["/metrics"])
+        assert (refused.status, refused.problem["detail"], refused.passed) == (
+            404,
+            "no route /metrics",
+            False,
+        )
+    assert (await call("GET", "/metrics", without=["/metrics"])).status == 401
+    assert (await call("POST", "/search", {"X-API-Key": KEYS["query"]}, without=["/metrics"])).passed

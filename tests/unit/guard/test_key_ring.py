@@ -183,3 +183,20 @@ async def test_finding_a_key_takes_less_than_twenty_microseconds() -> None:
         return (time.process_time() - started) / 2000
 
     assert min(cost() for _ in range(5)) < 20e-6
+
+
+async def test_a_ring_that_waits_opens_nothing_until_there_are_keys(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        async with open_ring(AUTH, DirectorySecrets(tmp_path), every=0.05, waits=True) as ring:
+            assert ring is not None
+            assert name_of(ring, FIRST) is None
+            assert ring.lack is not None
+            assert ring.lack.startswith("there are no API keys: the Secret keys is not there")
+            assert (await ring.check()).status == "failed"
+            mount(tmp_path / "keys", {"a.query": "short"})
+            await until(lambda: ring.lack is not None and "this has 5" in ring.lack)
+            mount(tmp_path / "keys", {"a.query": FIRST})
+            await until(lambda: ring.lack is None)
+            assert name_of(ring, FIRST) == "a"
+            assert await ring.check() == Verdict()
+    assert "still count" not in str(logs)

@@ -32,6 +32,11 @@ def told(observation: Observation, generation: int = 1) -> dict[str, Any]:
     return assess(pipeline(generation=generation), observation, at(0))
 
 
+def of_two(available: int) -> dict[str, Any]:
+    """With so many of two replicas available."""
+    return assess(pipeline(of_replicas(2)), seen(deployment(2, available=available)), at(0))
+
+
 READY = told(seen(deployment()))
 STARTING = told(seen(deployment(available=0)))
 
@@ -57,6 +62,9 @@ def reasons(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         ),
         (READY, told(seen(deployment(), report=STORE_AWAY)), Urgency.NOW),
         (told(seen(deployment(), report=STORE_AWAY)), READY, Urgency.NOW),
+        (of_two(0), of_two(1), Urgency.LATER),
+        (of_two(1), of_two(2), Urgency.NOW),
+        (of_two(1), of_two(0), Urgency.NOW),
         (STARTING, told(CRASH), Urgency.NOW),
         (READY, {**READY, "conditions": READY["conditions"][1:]}, Urgency.NOW),
     ],
