@@ -14,6 +14,7 @@ from ragfleet_cli.options import LogLevel, examples
 EXAMPLES: Final = examples(
     "ragfleet serve --config /etc/ragfleet/config.json --secrets-dir /etc/ragfleet/secrets "
     "--data /var/lib/ragfleet --host 0.0.0.0",
+    "ragfleet serve --config config.json --secrets-dir secrets --data data",
 )
 # Where models that are named, and not mounted, are kept: the one folder that a pod can write for good.
 _MODELS_VARIABLE: Final = "HF_HOME"

@@ -18,11 +18,12 @@ from ragfleet_operator.status.conditions import (
     is_true,
     reason_of,
 )
+from ragfleet_operator.status.reasons import PROGRESSING, ROLLOUT_IN_PROGRESS
 
 # Both say what Ready says.
 _WITHOUT_EVENTS: Final = frozenset({RECONCILING, STALLED})
-# Their good news can wait.
-_PATIENT: Final = POLLED | {RUNTIME_AVAILABLE}
+# From one to the other nothing changes for who waits.
+_UNDER_WAY: Final = frozenset({PROGRESSING.word, ROLLOUT_IN_PROGRESS.word})
 _RESUMED: Final = "Resumed"
 
 
@@ -56,7 +57,7 @@ def urgency(old: Object, new: Object) -> Urgency:
     before, after = conditions_of(old), conditions_of(new)
     types = {*before, *after}
     flips = (type_ for type_ in types if _essence(before.get(type_)) != _essence(after.get(type_)))
-    is_urgent = any(type_ not in _PATIENT or _is_bad_news(before, after, type_) for type_ in flips)
+    is_urgent = any(_is_urgent(type_, before.get(type_), after.get(type_)) for type_ in flips)
     return Urgency.NOW if is_urgent else Urgency.LATER
 
 
@@ -115,13 +116,15 @@ def _is_bad(condition: Mapping[str, Any]) -> bool:
     return condition["status"] != "True" and known is not None and not known.calm
 
 
-def _is_bad_news(
-    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]], type_: str
-) -> bool:
-    old, new = before.get(type_), after.get(type_)
+def _is_urgent(type_: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
+    """Whether a flip is one that people wait for, or should see at once."""
+    if type_ in POLLED:
+        return any(one is not None and one["status"] == "False" for one in (old, new))
+    if old is None or new is None or _is_bad(old) or _is_bad(new):
+        return True
     if type_ == RUNTIME_AVAILABLE:
-        return new is None or new["status"] != "True" or (old is not None and _is_bad(old))
-    return any(one is not None and one["status"] == "False" for one in (old, new))
+        return bool(new["status"] != "True")
+    return old["status"] != new["status"] or not {old["reason"], new["reason"]} <= _UNDER_WAY
 
 
 def _essence(condition: Mapping[str, Any] | None) -> tuple[Any, Any] | None:

@@ -32,7 +32,7 @@ def children_applied(seen: Observation) -> Verdict:
     if faults:
         reason = _ORDER[faults[0].fault]
         status: Status = "Unknown" if reason is r.API_UNAVAILABLE else "False"
-        items = [one_line(_told(fault), _MAX_ITEM) for fault in faults]
+        items = [_told(fault) for fault in faults]
         return Verdict(CHILDREN_APPLIED, status, reason, listed(list(dict.fromkeys(items)), _SHOWN))
     if seen.held_fingerprint is not None or seen.missing:
         message = "the ConfigMap and the Deployment wait, Ready tells for what; the rest is applied"
@@ -41,7 +41,8 @@ def children_applied(seen: Observation) -> Verdict:
 
 
 def _told(fault: ChildFault) -> str:
-    return fault.message or f'{fault.ref.kind.kind} "{fault.ref.name}" is not as it should be'
+    unsaid = f'{fault.ref.kind.kind} "{fault.ref.name}" is not as it should be'
+    return one_line(fault.message, _MAX_ITEM) or one_line(unsaid, _MAX_ITEM)
 
 
 def _rank(fault: ChildFault) -> tuple[int, int, str, str]:
