@@ -54,7 +54,7 @@ class ControlPlane:
         self.programs = programs
         self.token = token
         self._layout = layout
-        self._kubectl = kubectl
+        self.kubectl_path = kubectl
         self._users = 0
 
     def client(self, token: str | None = None) -> httpx.Client:
@@ -88,7 +88,7 @@ class ControlPlane:
         }
         place = ["--namespace", namespace] if namespace else []
         done = subprocess.run(
-            [str(self._kubectl), *place, *arguments],
+            [str(self.kubectl_path), *place, *arguments],
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,

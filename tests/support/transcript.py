@@ -1,14 +1,10 @@
-"""A document whose console blocks hold commands and what they print; run again, they print the same.
-
-``python -m support.transcript DOCUMENT`` isn't a way to run it: the commands need a cluster, and a test gives
-them one (``RAGFLEET_WRITE_TRANSCRIPT=1`` writes what they print into the document).
-"""
+"""A document whose console blocks hold commands and what they print; run again, they print the same."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,14 +70,12 @@ def normal(output: str) -> list[str]:
     return [line.strip() for line in output.splitlines() if line.strip()]
 
 
-def rewritten(text: str, outputs: Mapping[str, str]) -> str:
-    """The document with other outputs, by command."""
+def rewritten(text: str, outputs: Iterable[str]) -> str:
+    """The document with other outputs, in the order of its commands."""
+    supply = iter(outputs)
 
     def block(match: re.Match[str]) -> str:
-        body = "".join(
-            f"{_PROMPT}{step.command}\n{outputs.get(step.command, step.output)}"
-            for step in _steps_of(match[1])
-        )
+        body = "".join(f"{_PROMPT}{step.command}\n{next(supply)}" for step in _steps_of(match[1]))
         return f"```console\n{body}```"
 
     return _BLOCK.sub(block, text)
