@@ -63,6 +63,14 @@ class Place:
         found: dict[str, Any] | None = json.loads(done.stdout) if done.stdout.strip() else None
         return found
 
+    def is_gone(self, what: str) -> bool:
+        """Whether an object isn't there."""
+        return self.get(what) is None
+
+    def uid(self, what: str) -> str:
+        """The uid of an object; "" where it isn't there."""
+        return str((self.get(what) or {"metadata": {"uid": ""}})["metadata"]["uid"])
+
     def list(self, kinds: str) -> list[dict[str, Any]]:
         """Objects of some kinds, as in "secrets,services"."""
         found: list[dict[str, Any]] = json.loads(self.kubectl("get", kinds, "-o", "json").stdout)["items"]

@@ -1,0 +1,1 @@
+"""The engine: what decides when a pipeline is looked at, and carries out what was rendered."""

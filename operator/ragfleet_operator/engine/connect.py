@@ -1,0 +1,55 @@
+"""Where the API server is and who we are to it: a pod's mounted token, or a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, cast
+
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
+
+from ragfleet_operator.engine.answers import one_line
+from ragfleet_operator.engine.errors import ConnectError, Unauthorized
+
+_USUAL_FILE: Final = "~/.kube/config"
+
+
+async def load(kubeconfig: Path | None = None, context: str | None = None) -> Configuration:
+    """The client's configuration. Raises ConnectError.
+
+    Of the file where one is named, else of the pod, else of $KUBECONFIG or ``~/.kube/config``.
+    """
+    found = Configuration()
+    try:
+        if kubeconfig is None and context is None and _in_pod():
+            config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=found
+            )
+        else:
+            path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or _USUAL_FILE
+            # persist_config: what a login renews would be written back to the user's file.
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=path,
+                context=context,
+                client_configuration=found,
+                persist_config=False,
+            )
+    except (config.ConfigException, OSError, ValueError, KeyError) as error:
+        raise ConnectError(f"no cluster to connect to: {one_line(str(error))}") from None
+    return found
+
+
+async def authentication(configuration: Configuration) -> dict[str, str]:
+    """Headers that say who we are; a mounted token is read again each minute. Raises Unauthorized."""
+    try:
+        settings = await configuration.auth_settings()
+    except (config.ConfigException, OSError) as error:
+        raise Unauthorized(f"the operator's token can't be read: {one_line(str(error))}") from None
+    found = cast("dict[str, dict[str, str]]", settings)
+    return {setting["key"]: setting["value"] for setting in found.values()}
+
+
+def _in_pod() -> bool:
+    return SERVICE_HOST_ENV_NAME in os.environ and Path(SERVICE_TOKEN_FILENAME).exists()

@@ -1,0 +1,51 @@
+"""What the operator keeps of an object: what it compares and reports, without what is large or secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
+from ragfleet_operator.model import Object
+
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def trimmed(kind: Kind, obj: Object) -> dict[str, Any]:
+    """The object without other managers' fields, and for a Secret without its values."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    if _LAST_APPLIED in (metadata.get("annotations") or {}):
+        metadata["annotations"] = {
+            name: value for name, value in metadata["annotations"].items() if name != _LAST_APPLIED
+        }
+    if kind == DEPLOYMENT:
+        metadata["managedFields"] = replicas_fields(obj["metadata"].get("managedFields") or ())
+    kept = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": metadata}
+    if kind == SECRET:
+        return without_values(kept)
+    return kept
+
+
+def without_values(secret: Object) -> dict[str, Any]:
+    """A Secret whose entries have their names, and nothing else."""
+    kept = {name: value for name, value in secret.items() if name != "stringData"}
+    return {**kept, "data": dict.fromkeys(sorted(secret.get("data") or {}), "")}
+
+
+def entries(kind: Kind, obj: Object) -> frozenset[str]:
+    """The names of the entries of a Secret or ConfigMap that hold something; of other kinds, none."""
+    if kind not in (SECRET, CONFIG_MAP):
+        return frozenset()
+    data: Mapping[str, Any] = {**(obj.get("data") or {}), **(obj.get("binaryData") or {})}
+    return frozenset(name for name, value in data.items() if value)
+
+
+def replicas_fields(managed: Any) -> list[dict[str, Any]]:
+    """Of ``metadata.managedFields``, who holds ``spec.replicas``: all that the hand-over asks."""
+    found = []
+    for entry in managed:
+        fields = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+        if "f:replicas" in fields:
+            kept = {name: entry[name] for name in ("manager", "operation", "subresource") if name in entry}
+            found.append({**kept, "fieldsV1": {"f:spec": {"f:replicas": {}}}})
+    return found
