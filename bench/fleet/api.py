@@ -117,6 +117,10 @@ class Seen:
             raise TimeoutError(f"waited {seconds:g} s for {what}") from None
         return time.monotonic()
 
+    def look_again(self) -> None:
+        """Have what is waited for be looked at, though nothing was seen to change."""
+        self._wake.set()
+
     async def _watch(self, kind: Kind) -> None:
         path = path_of(kind, self._namespace)
         async for type_, found in self._api.follow(f"{path}?watch=1&resourceVersion=0"):

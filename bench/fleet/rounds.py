@@ -111,16 +111,18 @@ async def edited(fleet: Fleet, count: int) -> list[Bar]:
     taken = _spread(fleet, tuple(_EDITS), count)
     before = {ref: _shown(fleet.seen.objects[ref], _EDITS[ref.kind]) for ref in taken}
     when: dict[Ref, float] = {}
-    broken: set[Ref] = set()
+    broken: dict[Ref, int] = {}
 
     async def edit(ref: Ref) -> None:
         when[ref] = time.monotonic()
-        await fleet.api.merge(ref.kind, fleet.namespace, ref.name, _EDITS[ref.kind])
-        broken.add(ref)
+        answer = await fleet.api.merge(ref.kind, fleet.namespace, ref.name, _EDITS[ref.kind])
+        broken[ref] = int(answer["metadata"]["resourceVersion"])
+        fleet.seen.look_again()
 
     def is_back(ref: Ref) -> bool:
         found = fleet.seen.objects.get(ref, {})
-        return ref in broken and _shown(found, _EDITS[ref.kind]) == before[ref]
+        is_newer = ref in broken and int(found["metadata"]["resourceVersion"]) > broken[ref]
+        return is_newer and _shown(found, _EDITS[ref.kind]) == before[ref]
 
     took = await _restored(fleet, taken, edit, is_back, when)
     return [_restored_bar("children edited by hand, until restored (p95)", took, count)]

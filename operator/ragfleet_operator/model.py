@@ -88,6 +88,7 @@ class Fault(Enum):
     CONFLICT = "FieldConflict"  # another field manager holds one of our fields
     FORBIDDEN = "Forbidden"
     IMMUTABLE = "ImmutableField"
+    UNSERVED = "KindNotServed"  # the cluster has no such kind
     INVALID = "Invalid"  # the API server refuses it
     DELETING = "StuckInDeletion"
     QUOTA = "QuotaExceeded"

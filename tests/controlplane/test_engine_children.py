@@ -48,6 +48,23 @@ async def test_a_restart_of_the_operator_writes_nothing(bench: Bench, spec: dict
     assert await bench.versions() == before
 
 
+async def test_texts_of_any_language_are_applied(bench: Bench) -> None:
+    texts = "Grüße 你好 😀 \u2028 end"
+    async with running_engine(bench.control_plane, bench.namespace):
+        await bench.apply(pipeline(runtime={"annotations": {"note": texts}}))
+        await bench.reason("handbook", "Ready")
+        found = await bench.get("deployment", "handbook")
+    assert found["spec"]["template"]["metadata"]["annotations"]["note"] == texts
+
+
+async def test_a_kind_that_the_cluster_lacks_is_told(bench: Bench) -> None:
+    route = {"type": "HTTPRoute", "httpRoute": {"parentRefs": [{"name": "public"}]}}
+    async with running_engine(bench.control_plane, bench.namespace):
+        await bench.apply(pipeline(exposure=route))
+        assert "Gateway API" in await bench.reason("handbook", "KindNotServed")
+        assert await bench.get("deployment", "handbook")
+
+
 async def test_deleted_children_are_made_again(bench: Bench) -> None:
     async with running_engine(bench.control_plane, bench.namespace):
         await bench.apply(pipeline(replicas=2))

@@ -6,6 +6,7 @@ wraps each object; we know our kinds, and take and give plain JSON.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -26,11 +27,14 @@ from ragfleet_operator.kinds import OPTIONAL, PIPELINE, Kind
 from ragfleet_operator.model import Key, Object
 from ragfleet_operator.names import FIELD_MANAGER
 
-_APPLY = "application/apply-patch+yaml"
+# With a parameter: without one the client library would write JSON of its own, see as_yaml.
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
 _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 _PAGE = 500
+# https://yaml.org/spec/1.2.2/#51-character-set, and what is read as an end of a line or a byte order mark.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _KINDS_SECONDS = 120.0
 
 
@@ -65,7 +69,7 @@ class KubernetesCluster:
         """See Cluster."""
         query = {"fieldManager": manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
         path = _path(kind, namespace, manifest["metadata"]["name"])
-        return await self._write("apply", kind, "PATCH", path, query, manifest, _APPLY)
+        return await self._write("apply", kind, "PATCH", path, query, as_yaml(manifest), _APPLY)
 
     async def create(self, kind: Kind, namespace: str, manifest: Object) -> Object:
         """See Cluster."""
@@ -117,6 +121,10 @@ class KubernetesCluster:
             self._kinds = (now, found)
         return self._kinds[1]
 
+    def forget_kinds(self) -> None:
+        """Ask anew which kinds the cluster has."""
+        self._kinds = None
+
     async def _has(self, kind: Kind) -> bool:
         try:
             group = await self._request("GET", f"/apis/{kind.group}/{kind.version}")
@@ -142,10 +150,14 @@ class KubernetesCluster:
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object,
+        body: Object | bytes,
         media: str,
     ) -> Object:
-        answer: Object = await self._request(method, path, query, body, media)
+        try:
+            answer: Object = await self._request(method, path, query, body, media)
+        except ApiError as error:
+            self.observer.refused(verb, kind, type(error).__name__)
+            raise
         self.observer.wrote(verb, kind)
         return answer
 
@@ -154,7 +166,7 @@ class KubernetesCluster:
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Object | None = None,
+        body: Object | bytes | None = None,
         media: str = _JSON,
     ) -> Any:
         """The answer's JSON. Raises ApiError."""
@@ -171,6 +183,16 @@ class KubernetesCluster:
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"can't reach the API server ({type(error).__name__})") from None
         return _read(answer.status, text, answer.getheader("Retry-After"))  # type: ignore[no-untyped-call]
+
+
+def as_yaml(manifest: Object) -> bytes:
+    """A manifest as JSON that is YAML too: as that the server reads what is applied.
+
+    Its YAML joins no pairs of surrogates, as JSON escapes characters above U+FFFF, and takes control
+    characters as escapes only.
+    """
+    text = orjson.dumps(manifest).decode()
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def _read(code: int, text: bytes, retry_after: str | None) -> Any:

@@ -18,16 +18,22 @@ class Listing(NamedTuple):
 
 
 class WriteObserver(Protocol):
-    """Is told of each write that succeeded."""
+    """Is told of each write; verb: apply, create, delete, status or event."""
 
     def wrote(self, verb: str, kind: Kind) -> None:
-        """verb: apply, create, delete, status or event."""
+        """It succeeded."""
+
+    def refused(self, verb: str, kind: Kind, reason: str) -> None:
+        """It failed; reason: the name of the error."""
 
 
 class Nobody:
     """Is told, and does nothing."""
 
     def wrote(self, verb: str, kind: Kind) -> None:
+        """Do nothing."""
+
+    def refused(self, verb: str, kind: Kind, reason: str) -> None:
         """Do nothing."""
 
 

@@ -43,7 +43,13 @@ class Comeback:
             return 0.0
         if course.unsettled_since is None:
             course.unsettled_since = self._monotonic()
-        return self._monotonic() - course.unsettled_since
+        return self.for_how_long(key)
+
+    def for_how_long(self, key: Key) -> float:
+        """For how many seconds pods are on their way, as last told."""
+        course = self._courses.get(key)
+        since = None if course is None else course.unsettled_since
+        return 0.0 if since is None else self._monotonic() - since
 
     def seconds(self, key: Key, *, is_faulty: bool, is_missing: bool, waits: bool) -> float:
         """After how many seconds to come back.

@@ -29,6 +29,7 @@ async def load(kubeconfig: Path | None = None, context: str | None = None) -> Co
             )
         else:
             path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or _USUAL_FILE
+            _require_file(path)
             # persist_config: what a login renews would be written back to the user's file.
             await config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=path,
@@ -49,6 +50,12 @@ async def authentication(configuration: Configuration) -> dict[str, str]:
         raise Unauthorized(f"the operator's token can't be read: {one_line(str(error))}") from None
     found = cast("dict[str, dict[str, str]]", settings)
     return {setting["key"]: setting["value"] for setting in found.values()}
+
+
+def _require_file(path: str) -> None:
+    """Raises ConnectError where none of the files is there."""
+    if not any(Path(part).expanduser().is_file() for part in path.split(os.pathsep) if part):
+        raise ConnectError(f"no cluster to connect to: there is no file {path} (--kubeconfig, KUBECONFIG)")
 
 
 def _in_pod() -> bool:

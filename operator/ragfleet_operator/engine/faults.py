@@ -6,8 +6,8 @@ from datetime import datetime
 
 from ragfleet_operator.engine.errors import ApiError, Forbidden, Invalid, QuotaExceeded
 from ragfleet_operator.engine.ownership import owner_of
-from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT, PVC
-from ragfleet_operator.model import ChildFault, Fault, Object, Ref
+from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, PVC, Kind
+from ragfleet_operator.model import ChildFault, Fault, Object, Pipeline, Ref
 
 # A deletion takes some seconds where finalizers have work; after this, somebody has to look.
 DELETION_SECONDS = 60.0
@@ -22,6 +22,21 @@ def foreign(ref: Ref, obj: Object) -> ChildFault:
         "or give the pipeline another name"
     )
     return ChildFault(ref, Fault.FOREIGN, message)
+
+
+def unserved(pipeline: Pipeline, present: frozenset[Kind]) -> tuple[ChildFault, ...]:
+    """What the spec asks for by a kind that the cluster lacks.
+
+    A ServiceMonitor isn't among it: that one is made where it can be, as the spec says.
+    """
+    exposure = pipeline.spec.exposure
+    if exposure is None or exposure.type != "HTTPRoute" or HTTP_ROUTE in present:
+        return ()
+    message = (
+        f"the cluster has no kind HTTPRoute ({HTTP_ROUTE.api_version}): install the Gateway API, or set "
+        "exposure.type to Ingress"
+    )
+    return (ChildFault(Ref(HTTP_ROUTE, pipeline.key.name), Fault.UNSERVED, message),)
 
 
 def stuck(ref: Ref, obj: Object) -> ChildFault:

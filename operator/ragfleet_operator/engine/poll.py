@@ -24,6 +24,7 @@ from ragfleet_operator.names import ADMIN_PORT, admin_secret, admin_service
 _ENTRY: Final = "token"
 _MOST_BYTES: Final = 65536
 _SLOWEST: Final = 4.0
+_OFTEN: Final = 10.0
 _REFUSED: Final = frozenset({401, 403})
 
 
@@ -52,8 +53,9 @@ def service_address(key: Key) -> str:
 class Poller:
     """Keeps the last report of each service that it was told of.
 
-    every: seconds from one question to the next; a service that doesn't answer is asked less and less, down
-    to a quarter as often. changed: is called with each pipeline whose report is another than before.
+    every: seconds from one question to the next. A service that doesn't answer is asked less and less, down
+    to a quarter as often; one that can't reach its store, ten times as often. changed: is called with each
+    pipeline whose report is another than before.
     """
 
     def __init__(
@@ -139,7 +141,9 @@ class Poller:
             self._changed(key)
         silences = self._silences[key] = 0 if report.error is None else self._silences.get(key, 0) + 1
         slower = min(_SLOWEST, max(1.0, silences / 4))
-        return self._every * slower * random.uniform(0.9, 1.1)  # noqa: S311 - spreads questions
+        # What isn't well holds Ready back: the end of it is told soon.
+        often = 1.0 if report.error or report.store_reachable else _OFTEN
+        return self._every / often * slower * random.uniform(0.9, 1.1)  # noqa: S311 - spreads questions
 
     async def _token(self, key: Key) -> str:
         if key not in self._tokens:

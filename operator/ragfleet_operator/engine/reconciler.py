@@ -15,6 +15,7 @@ from ragfleet_operator.engine.children import Children, Outcome
 from ragfleet_operator.engine.cluster import Cluster
 from ragfleet_operator.engine.comeback import Comeback
 from ragfleet_operator.engine.errors import NamespaceTerminating, TooManyRequests
+from ragfleet_operator.engine.faults import unserved
 from ragfleet_operator.engine.held import held_fingerprint
 from ragfleet_operator.engine.ownership import is_deleting, is_owned
 from ragfleet_operator.engine.parse import InvalidPipelineError, read_pipeline
@@ -29,11 +30,12 @@ from ragfleet_operator.kinds import CHILDREN, DEPLOYMENT, OPTIONAL, SECRET, SERV
 from ragfleet_operator.model import Key, Object, Observation, Pipeline, PodTrouble, Ref, Settings
 from ragfleet_operator.names import admin_secret, admin_service
 from ragfleet_operator.render import references, render, without_workload
-from ragfleet_operator.status import assess, assess_invalid, assess_suspended, is_settled
+from ragfleet_operator.status import assess, assess_invalid, assess_suspended, is_settled, is_stalled
 from ragfleet_operator.status.conditions import READY, is_true
 
 # Pods that need longer than this to be ready are asked what keeps them.
 _PATIENCE_SECONDS: Final = 2.5
+_OVERDUE_SECONDS: Final = 10.0
 # For how long the news that a service is ready waits for what it says of its index: one write, not two.
 _FIRST_REPORT_SECONDS: Final = 3.0
 _TERMINATING_SECONDS: Final = 30.0
@@ -145,9 +147,11 @@ class Reconciler:
         deployment = self._own(pipeline, seen, Ref(DEPLOYMENT, pipeline.key.name))
         on_the_way = deployment is not None and not is_rolled_out(deployment)
         troubles: tuple[PodTrouble, ...] = ()
-        if self._comeback.unsettled(pipeline.key, on_the_way) >= _PATIENCE_SECONDS:
+        on_the_way_for = self._comeback.unsettled(pipeline.key, on_the_way)
+        # What was told of pods that fail is looked at anew, so that it doesn't go and come back.
+        if on_the_way and (on_the_way_for >= _PATIENCE_SECONDS or is_stalled(pipeline.status)):
             troubles = await self._pods.troubles(pipeline.key)
-        faults = (*resolved.faults, *outcome.faults)
+        faults = (*resolved.faults, *outcome.faults, *unserved(pipeline, seen.kinds))
         return _Look(replace(seen, faults=faults, troubles=troubles), outcome.waits or on_the_way)
 
     def _seen(self, pipeline: Pipeline, before: Observation) -> Observation:
@@ -160,11 +164,17 @@ class Reconciler:
             self._own(pipeline, seen, ref) is not None
             for ref in (Ref(SERVICE, admin_service(key.name)), Ref(SECRET, admin_secret(key.name)))
         )
-        if is_ours and deployment is not None and (deployment.get("status") or {}).get("availableReplicas"):
+        if is_ours and deployment is not None and self._may_answer(key, deployment):
             self._poller.watch(key)
         else:
             self._poller.drop(key)
         return replace(seen, report=self._poller.report(key))
+
+    def _may_answer(self, key: Key, deployment: Object) -> bool:
+        """Whether a service is ready, or overdue: one that refuses its collection never is, and says why."""
+        status = deployment.get("status") or {}
+        is_overdue = self._comeback.for_how_long(key) >= _OVERDUE_SECONDS
+        return bool(status.get("availableReplicas") or (is_overdue and status.get("replicas")))
 
     async def _kinds(self) -> frozenset[Kind]:
         """The kinds of children that the cluster has."""

@@ -1,7 +1,15 @@
 """What a pipeline's status should say: pure functions."""
 
 from ragfleet_operator.status.assess import assess, assess_invalid, assess_suspended
-from ragfleet_operator.status.change import Transition, Urgency, is_settled, patch, transitions, urgency
+from ragfleet_operator.status.change import (
+    Transition,
+    Urgency,
+    is_settled,
+    is_stalled,
+    patch,
+    transitions,
+    urgency,
+)
 from ragfleet_operator.status.pods import troubles
 
 __all__ = [
@@ -11,6 +19,7 @@ __all__ = [
     "assess_invalid",
     "assess_suspended",
     "is_settled",
+    "is_stalled",
     "patch",
     "transitions",
     "troubles",

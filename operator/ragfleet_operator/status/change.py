@@ -80,6 +80,11 @@ def is_settled(status: Object) -> bool:
     return any(is_true(status, type_) for type_ in (READY, STALLED, SUSPENDED))
 
 
+def is_stalled(status: Object) -> bool:
+    """Whether a person must do something."""
+    return is_true(status, STALLED)
+
+
 def patch(old: Object, new: Object) -> dict[str, Any]:
     """The JSON merge patch (RFC 7386) that makes ``new`` of ``old``; {} where they are equal.
 

@@ -111,6 +111,11 @@ IMMUTABLE_FIELD: Final = _stalled(
     "the change is to a field that can't change in the object",
     "change it back, or delete the object so that it is made anew",
 )
+KIND_NOT_SERVED: Final = _stalled(
+    Fault.UNSERVED.value,
+    "the spec asks for an object of a kind that the cluster doesn't have",
+    "install what the message names, or ask for another kind",
+)
 INVALID: Final = _stalled(
     Fault.INVALID.value, "the API server refuses the object", "change the field that the message names"
 )

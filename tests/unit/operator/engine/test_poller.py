@@ -175,3 +175,14 @@ async def test_without_a_token_nothing_is_asked(
     cluster.remove(SECRET, "default", "handbook-admin")
     assert "not found" in ((await poller.ask(KEY)).error or "")
     assert service.asked == 0
+
+
+async def test_a_service_without_its_store_is_asked_often(cluster: FakeCluster, service: Service) -> None:
+    service.answer = {**GOOD, "store": {"reachable": False, "message": "refused"}}
+    polling = Poller(cluster, lambda _: None, address=lambda _: service.url, every=1.0, seconds=0.3)
+    task = asyncio.create_task(polling.run())
+    polling.watch(KEY)
+    await asyncio.sleep(0.6)
+    polling.close()
+    await task
+    assert service.asked >= 3
