@@ -159,7 +159,7 @@ async def _restored(
                 back[ref] = max(fleet.seen.changed[ref], when[ref])
         return len(back) == len(taken)
 
-    watching = asyncio.create_task(fleet.seen.wait_for(all_back, "what was harmed to be restored", 120))
+    watching = asyncio.create_task(fleet.seen.wait_for(all_back, "what was harmed to be restored", 60))
     try:
         await at_once(taken, harm, AT_ONCE)
         await watching

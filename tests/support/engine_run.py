@@ -34,6 +34,10 @@ class Written:
     def wrote(self, verb: str, kind: Kind) -> None:
         self.counts[verb, kind.kind] += 1
 
+    def refused(self, verb: str, kind: Kind, reason: str) -> None:
+        """A write that is refused counts too: it was sent."""
+        self.wrote(verb, kind)
+
     @property
     def total(self) -> int:
         """All but Events."""

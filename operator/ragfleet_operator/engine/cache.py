@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from ragfleet_operator.engine.ownership import pipeline_of
 from ragfleet_operator.engine.trim import trimmed
 from ragfleet_operator.kinds import PIPELINE, Kind
 from ragfleet_operator.model import Key, Object, Ref
@@ -102,7 +103,7 @@ class Cache:
         return [entry.key for place, entry in self._objects.items() if place.kind == PIPELINE]
 
     def children(self, key: Key) -> Mapping[Ref, Object]:
-        """The objects that carry the pipeline's label, whoever owns them."""
+        """The objects that the pipeline owns, or that carry its label and no pipeline owns."""
         places = self._children.get(key, ())
         return {Ref(place.kind, place.name): self._decoded(place) for place in places}
 
@@ -165,7 +166,8 @@ def _place(kind: Kind, obj: Object) -> _Place:
 def _key(place: _Place, obj: Object) -> Key | None:
     if place.kind == PIPELINE:
         return Key(place.namespace, place.name)
-    name = (obj["metadata"].get("labels") or {}).get(PIPELINE_LABEL)
+    # By its owner, where a pipeline owns it: another label is an edit that this pipeline has to undo.
+    name = pipeline_of(obj) or (obj["metadata"].get("labels") or {}).get(PIPELINE_LABEL)
     return Key(place.namespace, name) if name else None
 
 

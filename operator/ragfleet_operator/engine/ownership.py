@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragfleet_operator.kinds import PVC, Kind
+from ragfleet_operator.kinds import PIPELINE, PVC, Kind
 from ragfleet_operator.model import Object
 from ragfleet_operator.names import MANAGED_BY, MANAGED_BY_LABEL, PIPELINE_LABEL
 
@@ -10,6 +10,18 @@ from ragfleet_operator.names import MANAGED_BY, MANAGED_BY_LABEL, PIPELINE_LABEL
 def is_owned(obj: Object, uid: str) -> bool:
     """Whether the pipeline with that uid is among its owners."""
     return any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or ())
+
+
+def pipeline_of(obj: Object) -> str:
+    """The name of the pipeline that owns an object, "" where none does."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    found = (
+        owner.get("name", "")
+        for owner in owners
+        if owner.get("kind") == PIPELINE.kind
+        and str(owner.get("apiVersion")).startswith(f"{PIPELINE.group}/")
+    )
+    return next(found, "")
 
 
 def is_ours(kind: Kind, obj: Object, pipeline: str, uid: str) -> bool:

@@ -31,6 +31,16 @@ def test_an_event_gives_the_pipeline_to_look_at() -> None:
     assert len(cache) == 0
 
 
+def test_a_child_whose_label_was_changed_is_still_that_of_its_owner() -> None:
+    owner = {"apiVersion": "ragfleet.dev/v1alpha1", "kind": "RAGPipeline", "name": "handbook", "uid": "p1"}
+    cache = Cache()
+    cache.see(SERVICE, "ADDED", service(5, ownerReferences=[owner]))
+    changed = service(6, ownerReferences=[owner], labels={PIPELINE_LABEL: "other"})
+    assert cache.see(SERVICE, "MODIFIED", changed) == KEY
+    assert cache.children(KEY)[REF]["metadata"]["labels"] == {PIPELINE_LABEL: "other"}
+    assert cache.children(Key("default", "other")) == {}
+
+
 def test_the_echo_of_our_own_write_tells_nothing() -> None:
     cache = Cache()
     cache.expect(SERVICE, service(7))
