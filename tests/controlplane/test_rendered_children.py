@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from ragfleet_operator.kinds import DEPLOYMENT, OPTIONAL, SECRET
 from ragfleet_operator.model import Child, Observation, Pipeline
 from ragfleet_operator.names import FIELD_MANAGER
 from ragfleet_operator.render.quantity import amount
+from support.case import MINIMAL
 from support.control_plane import ControlPlane
 from support.drawn_specs import drawn_specs
 from support.rendering import EXAMPLE_NAMES, children_of, example, make_pipeline, one, pipeline_of
@@ -63,6 +64,13 @@ class Server:
         assert "Warning" not in answer.headers, f"{child.ref}: {answer.headers['Warning']}"
         stored: Json = answer.json()
         return stored
+
+    def owned(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline as one that is there: what nobody owns, the garbage collector takes away."""
+        path = f"/apis/ragfleet.dev/v1alpha1/namespaces/{self.namespace}/ragpipelines"
+        manifest = {**MINIMAL, "metadata": {"name": pipeline.key.name}}
+        made = self.client.post(path, json=manifest).raise_for_status().json()
+        return replace(pipeline, uid=made["metadata"]["uid"])
 
     def is_settled(self, child: Child) -> bool:
         """Whether applying it again leaves its version as it is; a controller may write in between."""
@@ -131,7 +139,7 @@ def same_amount(applied: Any, stored: Any) -> bool:
 
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)
 def test_an_example_is_stored_as_it_is_and_a_second_time_changes_nothing(server: Server, name: str) -> None:
-    made = children(example(name, namespace=server.namespace))
+    made = children(server.owned(example(name, namespace=server.namespace)))
     stored = {child.ref: server.apply(child) for child in made}
     for child in made:
         if child.kind != SECRET:  # made once; its stringData is only ever written
@@ -140,7 +148,7 @@ def test_an_example_is_stored_as_it_is_and_a_second_time_changes_nothing(server:
 
 
 def test_every_kind_of_the_cluster_is_taken(server: Server) -> None:
-    made = children(make_pipeline(_EVERY_KIND_HERE, namespace=server.namespace))
+    made = children(server.owned(make_pipeline(_EVERY_KIND_HERE, namespace=server.namespace)))
     assert len({child.kind for child in made}) == 9
     for child in made:
         server.apply(child)
