@@ -94,7 +94,10 @@ def test_a_pipeline_without_a_model_runs_on_a_read_only_root(tmp_path: Path) -> 
 
 def test_hybrid_search_with_a_local_model_runs_on_a_read_only_root(tmp_path: Path) -> None:
     need_minilm()
-    embedding = {"type": "FastEmbed", "fastEmbed": {"model": MINILM_NAME, "path": str(MINILM), "threads": 1}}
+    embedding = {
+        "type": "FastEmbed",
+        "fastEmbed": {"model": MINILM_NAME, "path": str(MINILM.resolve()), "threads": 1},
+    }
     # So few vectors make a rebuild of the index worth its while, which copies it and starts a process.
     store = {"type": "Embedded", "index": {"optimizer": {"indexingThresholdKilobytes": 10}}}
     with confined_pod(tmp_path / "pod", embedding=embedding, vectorStore=store) as pod:
