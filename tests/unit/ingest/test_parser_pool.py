@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import psutil
@@ -16,6 +16,8 @@ from unit.ingest import parser_tasks as tasks
 
 pytestmark = pytest.mark.anyio
 MIB = 2**20
+
+Children = Callable[[], list[psutil.Process]]
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -34,8 +36,11 @@ async def pool_of(
         await pool.aclose()
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+@pytest.fixture
+def children() -> Children:
+    """Finds the processes that a test started; of the same run's other tests there may be more."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [one for one in psutil.Process().children(recursive=True) if one not in before]
 
 
 async def test_a_result_comes_back() -> None:
@@ -48,7 +53,7 @@ async def test_processes_are_kept() -> None:
         assert await pool.run(tasks.process_id) == await pool.run(tasks.process_id) != os.getpid()
 
 
-async def test_no_more_processes_than_workers() -> None:
+async def test_no_more_processes_than_workers(children: Children) -> None:
     async with pool_of(2) as pool:
         ids = await asyncio.gather(*(pool.run(tasks.process_id) for _ in range(20)))
         assert len(set(ids)) <= 2
@@ -143,7 +148,7 @@ async def test_a_call_may_have_its_own_limit() -> None:
             await pool.run(tasks.hang, timeout_seconds=0.2)
 
 
-async def test_a_cancelled_call_ends_its_process() -> None:
+async def test_a_cancelled_call_ends_its_process(children: Children) -> None:
     async with pool_of(1) as pool:
         before = await pool.run(tasks.process_id)
         call = asyncio.create_task(pool.run(tasks.hang))
@@ -155,7 +160,7 @@ async def test_a_cancelled_call_ends_its_process() -> None:
         assert len(children()) == 1
 
 
-async def test_a_call_cancelled_while_its_process_starts_leaves_none_behind() -> None:
+async def test_a_call_cancelled_while_its_process_starts_leaves_none_behind(children: Children) -> None:
     async with pool_of(1) as pool:
         for delay in (0, 0.001, 0.005, 0.01, 0.02):
             call = asyncio.create_task(pool.run(tasks.echo, 1))
@@ -166,7 +171,7 @@ async def test_a_call_cancelled_while_its_process_starts_leaves_none_behind() ->
     assert children() == []
 
 
-async def test_an_idle_process_that_died_is_replaced() -> None:
+async def test_an_idle_process_that_died_is_replaced(children: Children) -> None:
     async with pool_of(1) as pool:
         os.kill(await pool.run(tasks.process_id), signal.SIGKILL)
         while children():  # noqa: ASYNC110, the end of a process is no event of the loop
@@ -174,7 +179,7 @@ async def test_an_idle_process_that_died_is_replaced() -> None:
         assert await pool.run(tasks.echo, "next") == "next"
 
 
-async def test_closing_leaves_no_process_behind() -> None:
+async def test_closing_leaves_no_process_behind(children: Children) -> None:
     pool = ParserPool(2, 30, 256 * MIB)
     calls = [asyncio.create_task(pool.run(task)) for task in (tasks.hang, tasks.hang, tasks.process_id)]
     await asyncio.sleep(0.3)
@@ -189,7 +194,7 @@ async def test_closing_leaves_no_process_behind() -> None:
     await pool.aclose()
 
 
-async def test_a_worker_is_small_and_writes_no_core_file() -> None:
+async def test_a_worker_is_small_and_writes_no_core_file(children: Children) -> None:
     async with pool_of(1) as pool:
         loaded = await pool.run(tasks.modules)
         assert not {"pydantic", "asyncio", "anyio", "pytest", "structlog"} & set(loaded)

@@ -159,9 +159,17 @@ async def test_an_answer_that_is_none_is_said(
     assert not service.followed
 
 
-async def test_silence_is_bounded(poller: Poller, service: Service) -> None:
+async def test_silence_is_bounded_and_told_in_the_same_words_whatever_its_kind(
+    poller: Poller, cluster: FakeCluster, service: Service
+) -> None:
     service.delay = 2
-    assert (await poller.ask(KEY)).error == "no answer from the admin port within 0.3 s"
+    slow = await poller.ask(KEY)
+    assert slow.error == "no connection, or nothing said within 0.3 s"
+    nowhere = Poller(cluster, lambda _: None, address=lambda _: "http://127.0.0.1:1", seconds=0.3)
+    # Or the status would be written at each change from the one to the other.
+    assert await nowhere.ask(KEY) == slow
+    nowhere.close()
+    await nowhere.run()
 
 
 async def test_without_a_token_nothing_is_asked(
