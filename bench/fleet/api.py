@@ -20,12 +20,6 @@ _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 
 
-def path_of(kind: Kind, namespace: str, name: str = "") -> str:
-    """The path of an object, or of a namespace's objects."""
-    root = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
-    return f"{root}/namespaces/{namespace}/{kind.plural}" + (f"/{name}" if name else "")
-
-
 class API:
     """The admin's requests."""
 
@@ -47,17 +41,17 @@ class API:
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: object) -> Any:
         """Change an object as people do by hand."""
-        path = path_of(kind, namespace, name) + "?fieldManager=by-hand"
+        path = kind.path(namespace, name) + "?fieldManager=by-hand"
         return await self.call("PATCH", path, patch, _MERGE)
 
     async def apply(self, kind: Kind, namespace: str, manifest: Object) -> Any:
         """Apply a manifest as kubectl does."""
-        path = path_of(kind, namespace, manifest["metadata"]["name"])
+        path = kind.path(namespace, manifest["metadata"]["name"])
         return await self.call("PATCH", f"{path}?fieldManager=kubectl&force=true", manifest, _APPLY)
 
     async def items(self, kind: Kind, namespace: str) -> list[dict[str, Any]]:
         """All objects of a namespace."""
-        found: list[dict[str, Any]] = (await self.call("GET", path_of(kind, namespace)))["items"]
+        found: list[dict[str, Any]] = (await self.call("GET", kind.path(namespace)))["items"]
         return found
 
     async def follow(self, path: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -122,7 +116,7 @@ class Seen:
         self._wake.set()
 
     async def _watch(self, kind: Kind) -> None:
-        path = path_of(kind, self._namespace)
+        path = kind.path(self._namespace)
         async for type_, found in self._api.follow(f"{path}?watch=1&resourceVersion=0"):
             ref = Ref(kind, found["metadata"]["name"])
             if type_ == "DELETED":

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bench.fleet.api import API, path_of
+from bench.fleet.api import API
 from ragfleet_api.resource import RAGPipeline
 from ragfleet_operator.kinds import PIPELINE
 from ragfleet_operator.model import Child, Key, Observation, Pipeline, Settings
@@ -40,7 +40,7 @@ def names(count: int) -> list[str]:
 
 async def create(api: API, namespace: str, pipelines: Iterable[str]) -> None:
     """Make the pipelines, many at once."""
-    await at_once(pipelines, lambda name: api.call("POST", path_of(PIPELINE, namespace), manifest(name)))
+    await at_once(pipelines, lambda name: api.call("POST", PIPELINE.path(namespace), manifest(name)))
 
 
 def children(found: Mapping[str, Any]) -> tuple[Child, ...]:

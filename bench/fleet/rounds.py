@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.fleet.api import API, Seen, path_of
+from bench.fleet.api import API, Seen
 from bench.fleet.pipelines import AT_ONCE, at_once, children, create, names, percentile
 from bench.table import Bar
 from ragfleet_operator.kinds import (
@@ -97,7 +97,7 @@ async def deleted(fleet: Fleet, count: int) -> list[Bar]:
 
     async def delete(ref: Ref) -> None:
         when[ref] = time.monotonic()
-        await fleet.api.call("DELETE", path_of(ref.kind, fleet.namespace, ref.name))
+        await fleet.api.call("DELETE", ref.kind.path(fleet.namespace, ref.name))
 
     def is_back(ref: Ref) -> bool:
         return bool(fleet.seen.objects.get(ref, {}).get("metadata", {}).get("uid", uids[ref]) != uids[ref])

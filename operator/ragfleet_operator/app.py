@@ -63,8 +63,6 @@ def run(options: Options) -> int:
 
 
 async def _operate(options: Options) -> int:
-    if options.kubeconfig is not None and not options.kubeconfig.is_file():
-        raise OperatorError(f"there is no file {options.kubeconfig}; name a kubeconfig with --kubeconfig")
     async with AsyncExitStack() as stack:
         try:
             configuration = await load(options.kubeconfig)

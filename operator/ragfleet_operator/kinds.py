@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,6 +20,12 @@ class Kind:
     def api_version(self) -> str:
         """As in a manifest."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None, name: str = "") -> str:
+        """Where an object is on the API server; without a name, all of a namespace or (None) cluster."""
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+        place = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        return f"{root}{place}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
 PIPELINE: Final = Kind("ragfleet.dev", "v1alpha1", "RAGPipeline", "ragpipelines")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import quote
 
 from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, PIPELINE, SECRET, Kind
 from ragfleet_operator.names import PIPELINE_LABEL, WATCH_LABEL
@@ -27,7 +26,7 @@ class Source:
     @property
     def path(self) -> str:
         """Their path on the API server."""
-        return collection_path(self.kind, self.namespace)
+        return self.kind.path(self.namespace)
 
     @property
     def namespaces(self) -> Sequence[str] | None:
@@ -39,13 +38,6 @@ class Source:
         what = "referenced " if self.selector == _REFERENCED_SELECTOR else ""
         where = "" if self.namespace is None else f" in {self.namespace}"
         return f"{what}{self.kind.plural}{where}"
-
-
-def collection_path(kind: Kind, namespace: str | None) -> str:
-    """The path of a kind's objects on the API server."""
-    root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
-    place = f"/namespaces/{quote(namespace, safe='')}" if namespace is not None else ""
-    return f"{root}{place}/{kind.plural}"
 
 
 def all_sources(namespaces: Sequence[str]) -> tuple[Source, ...]:

@@ -18,7 +18,7 @@ from ragfleet_operator.kinds import OPTIONAL, PIPELINE, Kind
 from ragfleet_operator.model import Object
 from ragfleet_operator.probe import probe
 from ragfleet_operator.settings import Timing, kopf_settings
-from ragfleet_operator.sources import Phase, WatchState, collection_path
+from ragfleet_operator.sources import Phase, WatchState
 
 _log = structlog.get_logger("ragfleet.watch")
 
@@ -73,7 +73,7 @@ class KindWatch:
     def _see(self, kind: Kind, type_: str | None, obj: Object) -> None:
         # A state is for all namespaces or for one.
         for namespace in (None, obj["metadata"].get("namespace")):
-            state = self._states.get(collection_path(kind, namespace))
+            state = self._states.get(kind.path(namespace))
             if state is not None:
                 state.alive()
         self._sinks.see(kind, type_, obj)

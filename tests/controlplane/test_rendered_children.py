@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +10,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from ragfleet_operator.engine.client import as_yaml
 from ragfleet_operator.kinds import DEPLOYMENT, OPTIONAL, SECRET
 from ragfleet_operator.model import Child, Observation, Pipeline
 from ragfleet_operator.names import FIELD_MANAGER
@@ -41,9 +40,6 @@ _EVERY_KIND_HERE = {
 }
 
 
-_NOT_IN_YAML = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-
-
 @dataclass(frozen=True, slots=True)
 class Server:
     """The API server, as server-side apply reaches it, in one namespace."""
@@ -58,7 +54,7 @@ class Server:
             self.path(child),
             params={**params, **({"dryRun": "All"} if dry_run else {})},
             headers={"Content-Type": "application/apply-patch+yaml"},
-            content=body_of(child),
+            content=as_yaml(child.manifest),
         )
         assert answer.is_success, f"{child.ref}: {answer.text}"
         assert "Warning" not in answer.headers, f"{child.ref}: {answer.headers['Warning']}"
@@ -79,9 +75,7 @@ class Server:
 
     def path(self, child: Child) -> str:
         """Where a child is."""
-        kind = child.kind
-        group = f"/apis/{kind.group}" if kind.group else "/api"
-        return f"{group}/{kind.version}/namespaces/{self.namespace}/{kind.plural}/{child.name}"
+        return child.kind.path(self.namespace, child.name)
 
 
 @pytest.fixture
@@ -98,15 +92,6 @@ def shared(control_plane: ControlPlane) -> Iterator[Server]:
     with control_plane.client() as client:
         yield Server(client, "rendered")
     control_plane.kubectl("delete", "namespace", "rendered", "--wait=false")
-
-
-def body_of(child: Child) -> bytes:
-    """The manifest as JSON that is YAML too, as which the server reads it.
-
-    Its YAML knows no pairs of surrogates, and takes control characters as escapes only.
-    """
-    text = json.dumps(child.manifest, ensure_ascii=False)
-    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def children(pipeline: Pipeline) -> tuple[Child, ...]:

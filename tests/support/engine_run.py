@@ -93,8 +93,6 @@ async def running_engine(
 async def _watch(
     control_plane: ControlPlane, engine: Engine, kind: Kind, namespace: str, selector: str
 ) -> None:
-    group = f"/apis/{kind.group}/{kind.version}" if kind.group else "/api/v1"
-    path = f"{group}/namespaces/{namespace}/{kind.plural}"
     query = {"watch": "true", **({"labelSelector": selector} if selector else {})}
     async with (
         httpx.AsyncClient(
@@ -104,7 +102,7 @@ async def _watch(
             timeout=None,
             trust_env=False,
         ) as client,
-        client.stream("GET", path, params=query) as answer,
+        client.stream("GET", kind.path(namespace), params=query) as answer,
     ):
         async for line in answer.aiter_lines():
             event = json.loads(line)

@@ -58,6 +58,7 @@ def serve(
     service_config = read_config(config)
     os.environ.setdefault(_MODELS_VARIABLE, str(data / _MODELS_FOLDER))  # read when its library is imported
 
+    from ragfleet_operator.names import admin_secret  # noqa: PLC0415
     from ragfleet_runtime.errors import StartError  # noqa: PLC0415
     from ragfleet_runtime.secrets_files import DirectorySecrets  # noqa: PLC0415
     from ragfleet_runtime.serve import AdminPort, log_ready, serve  # noqa: PLC0415 - for a right configuration
@@ -72,7 +73,7 @@ def serve(
             log_level=log_level.value,
             json_logs=True,
             on_ready=log_ready,
-            admin=AdminPort(admin_host or host, admin_port, f"{service_config.owner.name}-admin"),
+            admin=AdminPort(admin_host or host, admin_port, admin_secret(service_config.owner.name)),
         )
     except StartError as error:
         raise CliError(str(error)) from error

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import aiohttp
 import orjson
@@ -68,17 +68,17 @@ class KubernetesCluster:
     ) -> Object:
         """See Cluster."""
         query = {"fieldManager": manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
-        path = _path(kind, namespace, manifest["metadata"]["name"])
+        path = kind.path(namespace, manifest["metadata"]["name"])
         return await self._write("apply", kind, "PATCH", path, query, as_yaml(manifest), _APPLY)
 
     async def create(self, kind: Kind, namespace: str, manifest: Object) -> Object:
         """See Cluster."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        return await self._write("create", kind, "POST", _path(kind, namespace), query, manifest, _JSON)
+        return await self._write("create", kind, "POST", kind.path(namespace), query, manifest, _JSON)
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """See Cluster."""
-        answer: Object = await self._request("GET", _path(kind, namespace, name))
+        answer: Object = await self._request("GET", kind.path(namespace, name))
         return answer
 
     async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
@@ -100,18 +100,18 @@ class KubernetesCluster:
             "preconditions": same,
             "propagationPolicy": "Background",
         }
-        await self._write("delete", kind, "DELETE", _path(kind, namespace, name), {}, body, _JSON)
+        await self._write("delete", kind, "DELETE", kind.path(namespace, name), {}, body, _JSON)
 
     async def patch_status(self, key: Key, patch: Object, *, uid: str, version: str) -> Object:
         """See Cluster."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
-        path = _path(PIPELINE, key.namespace, key.name) + "/status"
+        path = PIPELINE.path(key.namespace, key.name) + "/status"
         query = {"fieldManager": FIELD_MANAGER}
         return await self._write("status", PIPELINE, "PATCH", path, query, body, _MERGE)
 
     async def post_event(self, namespace: str, event: Object) -> None:
         """See Cluster."""
-        await self._write("event", _EVENT, "POST", _path(_EVENT, namespace), {}, event, _JSON)
+        await self._write("event", _EVENT, "POST", _EVENT.path(namespace), {}, event, _JSON)
 
     async def kinds_present(self) -> frozenset[Kind]:
         """See Cluster; an answer holds for two minutes."""
@@ -136,7 +136,7 @@ class KubernetesCluster:
         objects: list[Object] = []
         query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
         while True:
-            page = await self._request("GET", _path(kind, namespace), query)
+            page = await self._request("GET", kind.path(namespace), query)
             objects += page.get("items") or ()
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
@@ -204,9 +204,3 @@ def _read(code: int, text: bytes, retry_after: str | None) -> Any:
         return value
     error: ApiError = refusal(code, value if isinstance(value, dict) else {}, retry_after)
     raise error
-
-
-def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
-    base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
-    place = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
-    return f"{base}{place}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")

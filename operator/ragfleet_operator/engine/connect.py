@@ -55,7 +55,7 @@ async def authentication(configuration: Configuration) -> dict[str, str]:
 def _require_file(path: str) -> None:
     """Raises ConnectError where none of the files is there."""
     if not any(Path(part).expanduser().is_file() for part in path.split(os.pathsep) if part):
-        raise ConnectError(f"no cluster to connect to: there is no file {path} (--kubeconfig, KUBECONFIG)")
+        raise ConnectError(f"there is no file {path}; name a kubeconfig with --kubeconfig")
 
 
 def _in_pod() -> bool:

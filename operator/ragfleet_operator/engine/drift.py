@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 import orjson
 
 from ragfleet_operator.model import Object
 from ragfleet_operator.names import APPLIED_ANNOTATION
+from ragfleet_operator.render.quantity import amount
 
 # Lists whose items have a name of their own, so that others may add theirs (x-kubernetes-list-map-keys of
 # the API's schema). Every other list is one value.
@@ -37,13 +36,6 @@ _WHOLE_MAPS: Final = frozenset(
     {"selector", "labelSelector", "podSelector", "namespaceSelector", "nodeSelector", "matchLabels"}
 )
 _QUANTITIES: Final = frozenset({"limits", "requests"})
-_QUANTITY: Final = re.compile(r"([0-9.]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|)")
-_UNITS: Final = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
-}
 # Of the object's own, what says which it is and not what it holds.
 _IDENTITY: Final = ("apiVersion", "kind", "status")
 
@@ -144,5 +136,7 @@ def _by_key(items: list[Any], fields: tuple[str, ...]) -> dict[tuple[Any, ...], 
 
 def _quantity(value: Any) -> Any:
     """A quantity as a number: the server writes 1000m as 1."""
-    found = _QUANTITY.fullmatch(str(value))
-    return Decimal(found.group(1)) * _UNITS[found.group(2)] if found else value
+    try:
+        return amount(str(value))
+    except (ValueError, KeyError):
+        return value

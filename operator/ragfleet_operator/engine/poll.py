@@ -113,10 +113,9 @@ class Poller:
             except ApiError as error:
                 reason = "the API server can't be asked" if isinstance(error, Unavailable) else str(error)
                 return Report(error=f"the token of the admin port can't be read: {reason}")
-            except TimeoutError:
-                return Report(error=f"no answer from the admin port within {self._seconds:g} s")
-            except (aiohttp.ClientError, OSError):
-                return Report(error="no connection to the admin port")
+            except (aiohttp.ClientError, OSError):  # a TimeoutError is one
+                # In the same words: a service that is gone does now the one, now the other.
+                return Report(error=f"no connection, or nothing said within {self._seconds:g} s")
         raise AssertionError("unreachable")
 
     async def run(self) -> None:

@@ -6,8 +6,7 @@ search's CPU. It stays the way of everything else, and describes these routes to
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
@@ -17,13 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ragfleet_runtime.api.problems import INTERNAL_ERROR, error_response
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class _Direct(NamedTuple):
-    route: APIRoute
-    endpoint: Endpoint
-
 
 class Direct:
     """Plain ASGI in front of an application: answers some of its routes by their endpoints alone."""
@@ -32,7 +24,7 @@ class Direct:
         """routes: no parameters in their paths; the endpoints take the request alone and bound its body."""
         self._app = app
         self._routes = {
-            (method, route.path): _Direct(route, route.endpoint)
+            (method, route.path): route
             for route in routes
             if isinstance(route, APIRoute)
             for method in route.methods or ()
@@ -40,14 +32,14 @@ class Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises what nobody foresaw, once it is answered."""
-        found = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if found is None:
+        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if route is None:
             await self._app(scope, receive, send)
             return
-        scope["route"] = found.route  # as a router would, for the metrics
+        scope["route"] = route  # as a router would, for the metrics
         request = Request(scope, receive)
         try:
-            response = await found.endpoint(request)
+            response: Response = await route.endpoint(request)
         except ClientDisconnect:
             return
         except Exception as error:
