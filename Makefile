@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+MINUTES ?= 10
 VENV := .venv
 TORCH_VENV := .venv-torch
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ EXTRAS := --extra evaluate --extra fastembed --extra openai --extra anthropic --
 SOURCES := crds operator runtime cli tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-torch control-plane check format generate bench bench-operator lock clean
+.PHONY: help run test test-torch control-plane check format generate bench bench-operator bench-fleet chaos lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +45,14 @@ generate: $(VENV)/.dev ## Write the files that are made from the models
 bench: $(VENV)/.dev ## Measure, and fail where a bar is missed
 	PYTHONPATH=tests $(BIN)/python -m bench
 
-bench-operator: $(VENV)/.dev control-plane ## Measure the operator with 200 pipelines, and fail where a bar is missed
+bench-operator: $(VENV)/.dev control-plane ## Measure the operator with 200 and 1,000 pipelines, and fail where a bar is missed
 	PYTHONPATH=tests $(BIN)/python -m bench.fleet
+
+bench-fleet: $(VENV)/.dev control-plane ## Measure fleets of 100 to 10,000 pipelines (hours), and write the curve into docs/fleet.md
+	PYTHONPATH=tests $(BIN)/python -m bench.fleet --curve 100,300,1000,3000,10000
+
+chaos: $(VENV)/.dev control-plane ## Put faults between the operator and its API server for MINUTES, and fail on divergence
+	PYTHONPATH=tests $(BIN)/python -m bench.chaos --minutes $(MINUTES)
 
 lock: ## Renew the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -14,7 +14,19 @@ from typing import Annotated, Final
 
 import typer
 
-from ragfleet_cli.commands import ask, crd, evaluate, ingest, operator, render, search, serve, up, validate
+from ragfleet_cli.commands import (
+    ask,
+    crd,
+    evaluate,
+    ingest,
+    operator,
+    render,
+    rollback,
+    search,
+    serve,
+    up,
+    validate,
+)
 from ragfleet_cli.errors import CliError
 from ragfleet_cli.options import examples
 from ragfleet_cli.output import note
@@ -69,6 +81,7 @@ def build_app() -> typer.Typer:
     app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
     app.command("validate", epilog=validate.EXAMPLES)(validate.validate)
     app.command("operator", epilog=operator.EXAMPLES)(operator.operator)
+    app.command("rollback", epilog=rollback.EXAMPLES)(rollback.rollback)
     app.command("render", epilog=render.EXAMPLES)(render.render)
     app.command("crd", epilog=crd.EXAMPLES)(crd.crd)
     return app

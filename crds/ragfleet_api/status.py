@@ -19,6 +19,8 @@ NEVER_OBSERVED: Final = -1
 
 Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})]
 Total = Annotated[int, Field(ge=0)]
+# Ten hex digits of a hash; the bound leaves room for a longer one.
+RevisionId = Annotated[str, Field(min_length=1, max_length=63)]
 
 
 class Condition(ApiModel):
@@ -72,6 +74,36 @@ class IndexStatus(ApiModel):
     )
 
 
+class RejectedRevision(ApiModel):
+    """A revision that failed and was rolled back. It isn't tried again until the spec or the pin changes."""
+
+    revision: RevisionId = Field(description="Which.")
+    generation: Annotated[int, Field(ge=0)] = Field(
+        description="The metadata.generation that it was made for."
+    )
+    reason: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        description="What its pods failed of, in one CamelCase word for programs."
+    )
+    message: Annotated[str, Field(max_length=4096)] = Field(description="The same for people.")
+    pin: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None,
+        description="The annotation ragfleet.dev/pin-revision as it was then. Default: there was none.",
+    )
+
+
+class RevisionsStatus(ApiModel):
+    """Which revisions count. Each is a ControllerRevision, named <pipeline>-<revision>."""
+
+    current: RevisionId | None = Field(default=None, description="The one that the pods are told to run.")
+    last_good: RevisionId | None = Field(
+        default=None, description="The last that ran with all its copies; what a rollback goes to."
+    )
+    pinned: RevisionId | None = Field(
+        default=None, description="The one that people chose by the annotation ragfleet.dev/pin-revision."
+    )
+    rejected: RejectedRevision | None = Field(default=None, description="The one that was rolled back.")
+
+
 class RAGPipelineStatus(ApiModel):
     """What the operator last saw of a pipeline."""
 
@@ -92,6 +124,7 @@ class RAGPipelineStatus(ApiModel):
     index: IndexStatus | None = Field(
         default=None, description="What is indexed, written once a minute at most."
     )
+    revisions: RevisionsStatus | None = Field(default=None, description="Which revisions count.")
     replicas: Count | None = Field(default=None, description="Copies of the service that exist.")
     ready_replicas: Count | None = Field(default=None, description="Copies of the service that are ready.")
     selector: Annotated[str, Field(max_length=2048)] | None = Field(

@@ -1,4 +1,4 @@
-"""The manifests that run the operator in a cluster: an account, its role, and a Deployment.
+"""The manifests that run the operator in a cluster: an account, its roles, and a Deployment of two.
 
 ``python -m ragfleet_operator.deploy --scope cluster|namespace`` prints them.
 """
@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import yaml
 
-from ragfleet_operator.permissions import role
+from ragfleet_operator.permissions import ELECTION_ROLE, election_role, role
 
 _NAME: Final = "ragfleet-operator"
 _PORT: Final = 8080
 _LABELS: Final = {"app.kubernetes.io/name": _NAME}
-# Longer than the program takes to finish its passes.
+# Longer than the program takes to finish its passes and to give its Lease back.
 _GRACE_SECONDS: Final = 30
 
 
@@ -31,21 +31,24 @@ def manifests(scope: str, namespace: str, image: str) -> list[dict[str, Any]]:
         *made,
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
         role(scope, _NAME, None if scope == "cluster" else namespace),
-        _binding(scope, account),
+        _binding(scope, _NAME, account),
+        election_role(ELECTION_ROLE, namespace, _NAME),
+        _binding("namespace", ELECTION_ROLE, account),
         _deployment(scope, account, image),
+        _disruption_budget(account),
     ]
 
 
-def _binding(scope: str, account: dict[str, str]) -> dict[str, Any]:
+def _binding(scope: str, name: str, account: dict[str, str]) -> dict[str, Any]:
     cluster = scope == "cluster"
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding" if cluster else "RoleBinding",
-        "metadata": {"name": _NAME} if cluster else account,
+        "metadata": {"name": name} if cluster else {**account, "name": name},
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole" if cluster else "Role",
-            "name": _NAME,
+            "name": name,
         },
         "subjects": [{"kind": "ServiceAccount", **account}],
     }
@@ -59,7 +62,10 @@ def _deployment(scope: str, account: dict[str, str], image: str) -> dict[str, An
         "name": "operator",
         "image": image,
         "args": arguments,
-        "env": [{"name": "RAGFLEET_IMAGE", "value": image}],
+        "env": [
+            {"name": "RAGFLEET_IMAGE", "value": image},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
         "ports": [{"name": "probes", "containerPort": _PORT}],
         "livenessProbe": _probe("/healthz", 20),
         "readinessProbe": _probe("/readyz", 5),
@@ -74,6 +80,15 @@ def _deployment(scope: str, account: dict[str, str], image: str) -> dict[str, An
     }
     pod = {
         "serviceAccountName": _NAME,
+        # On two nodes where there are two: the loss of one is the loss of one of them.
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(_LABELS)},
+            }
+        ],
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
@@ -88,11 +103,24 @@ def _deployment(scope: str, account: dict[str, str], image: str) -> dict[str, An
         "kind": "Deployment",
         "metadata": {**account, "labels": dict(_LABELS)},
         "spec": {
-            # Two would both write: one at a time, and the old one ends before the new one starts.
-            "replicas": 1,
-            "strategy": {"type": "Recreate"},
+            # One leads; the other knows as much, and waits for the Lease.
+            "replicas": 2,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "selector": {"matchLabels": dict(_LABELS)},
             "template": {"metadata": {"labels": dict(_LABELS)}, "spec": pod},
+        },
+    }
+
+
+def _disruption_budget(account: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {**account, "labels": dict(_LABELS)},
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": dict(_LABELS)},
         },
     }
 

@@ -59,8 +59,11 @@ def sick(states: Iterable[WatchState], longest_pass: float, lag: float) -> list[
     return reasons
 
 
-def unready(states: Iterable[WatchState], *, working: bool) -> list[str]:
-    """Why pipelines aren't reconciled; empty where they are. working: the queue's workers have started."""
+def unready(states: Iterable[WatchState], *, settled: bool) -> list[str]:
+    """Why pipelines can't be reconciled; empty where they are, or would be if this operator led.
+
+    settled: whether the cache has held what there is, at least once.
+    """
     every = tuple(states)
     pipelines = [state for state in every if state.source.kind is PIPELINE]
     reasons = [
@@ -68,7 +71,7 @@ def unready(states: Iterable[WatchState], *, working: bool) -> list[str]:
         for state in every
         if not state.settled or (state in pipelines and not state.synced)
     ]
-    if not working:
+    if not settled:
         reasons.append("pipelines aren't reconciled yet")
     return reasons
 

@@ -35,6 +35,7 @@ SERVICE_ACCOUNT: Final = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 PVC: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SERVICE: Final = Kind("", "v1", "Service", "services")
 DEPLOYMENT: Final = Kind("apps", "v1", "Deployment", "deployments")
+CONTROLLER_REVISION: Final = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
 HPA: Final = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 PDB: Final = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY: Final = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
@@ -51,6 +52,7 @@ CHILDREN: Final = (
     PVC,
     NETWORK_POLICY,
     SERVICE,
+    CONTROLLER_REVISION,
     DEPLOYMENT,
     HPA,
     PDB,

@@ -67,7 +67,10 @@ class Metrics:
 
 
 class StateCollector(Collector):
-    """What is read when metrics are asked for. depth: keys that are due; lag: the event loop's seconds."""
+    """What is read when metrics are asked for.
+
+    depth: keys that are due. lag: the event loop's seconds. leading: whether this operator writes.
+    """
 
     def __init__(
         self,
@@ -76,17 +79,24 @@ class StateCollector(Collector):
         depth: Callable[[], int],
         lag: Callable[[], float],
         pipelines: Callable[[], Iterable[tuple[Key, Object]]],
+        leading: Callable[[], bool],
     ) -> None:
         self._states = states
         self._depth = depth
         self._lag = lag
         self._pipelines = pipelines
+        self._leading = leading
 
     def collect(self) -> Iterator[Metric]:
         """Read it all."""
         info = GaugeMetricFamily("ragfleet_operator_build_info", "The program's version.", labels=["version"])
         info.add_metric([version("ragfleet")], 1)
         yield info
+        leading = GaugeMetricFamily(
+            "ragfleet_operator_leading", "1 for the operator that reconciles, 0 for one that stands by."
+        )
+        leading.add_metric([], float(self._leading()))
+        yield leading
         depth = GaugeMetricFamily("ragfleet_operator_queue_depth", "Pipelines that are due and wait.")
         depth.add_metric([], self._depth())
         yield depth

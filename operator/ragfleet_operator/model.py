@@ -119,12 +119,64 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class PodTrouble:
-    """Why a pod isn't ready. reason: Kubernetes' word (CrashLoopBackOff, ImagePullBackOff, Unschedulable)."""
+    """Why a pod isn't ready. reason: Kubernetes' word (CrashLoopBackOff, ImagePullBackOff, Unschedulable).
+
+    revision: the pod's, "" where it has none.
+    """
 
     pod: str
     reason: str
     message: str
     restarts: int = 0
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What pods are made of, as it was rendered once, and is kept.
+
+    id: of the template, ten hex digits. number: 1 for a pipeline's first. input: hash of what the template
+    was rendered from. spec: the pipeline's, as JSON. template: of the pods, without the labels and
+    annotations that are added when it is applied. config: the service's configuration, in the form of
+    config_version.
+    names_image: whether the spec named the image.
+    """
+
+    id: str
+    number: int
+    input: str
+    spec: Object
+    template: Object
+    config: str
+    config_version: int
+    image: str
+    names_image: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A revision that was rolled back. generation: of the spec that asked for it; pin: see revisions.pin."""
+
+    revision: str
+    generation: int
+    reason: str
+    message: str
+    pin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Which revisions count, as ``status.revisions`` tells; "" where there is none.
+
+    current: what the Deployment is told to run. last_good: the last that ran with all its replicas. pinned:
+    what people pinned, where that holds. unknown_pin: what they pinned that isn't there.
+    """
+
+    current: str = ""
+    last_good: str = ""
+    rejected: Rejected | None = None
+    pinned: str = ""
+    unknown_pin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +202,28 @@ class Observation:
     children: the objects in its namespace that carry its label, its own and others'. kinds: those that the
     cluster has. missing: None before Secrets were looked for. fingerprint: that of the index in use, None
     where there is none. held: the new one, where a change is held back. report: None before the first poll.
+    ready_pods: how many are ready of each revision; None where pods weren't looked at. revisions: None while
+    nothing is decided of them. refusal: why no revision can be made of the spec.
     """
 
     children: Mapping[Ref, Object] = field(default_factory=dict)
     faults: Sequence[ChildFault] = ()
     missing: Sequence[Missing] | None = None
     troubles: Sequence[PodTrouble] = ()
+    ready_pods: Mapping[str, int] | None = None
+    revisions: Revisions | None = None
+    refusal: str = ""
     held_fingerprint: str | None = None
     report: Report | None = None
     kinds: frozenset[Kind] = frozenset()
+
+
+def is_owned(obj: Object, uid: str) -> bool:
+    """Whether the pipeline with that uid is among an object's owners."""
+    return any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or ())
+
+
+def own(children: Mapping[Ref, Object], ref: Ref, uid: str) -> Object | None:
+    """The child in that place, None where there is none or it is somebody else's."""
+    found = children.get(ref)
+    return found if found is not None and is_owned(found, uid) else None

@@ -24,6 +24,16 @@ WATCH_LABEL: Final = "ragfleet.dev/watch"
 # On the pod template: the identity of what is stored, and of the configuration.
 FINGERPRINT_ANNOTATION: Final = "ragfleet.dev/query-fingerprint"
 CONFIG_ANNOTATION: Final = "ragfleet.dev/config"
+# On the pod template and on ControllerRevisions: which revision it is.
+REVISION_LABEL: Final = "ragfleet.dev/revision"
+# On a ControllerRevision: the hash of what its template was rendered from.
+INPUT_ANNOTATION: Final = "ragfleet.dev/input"
+# On the pod template: a keyed hash of what the pods read only once of Secrets and ConfigMaps.
+SECRETS_ANNOTATION: Final = "ragfleet.dev/secrets"
+# On the Deployment: when pods were last rolled because of them.
+ROTATED_ANNOTATION: Final = "ragfleet.dev/rotated-at"
+# On a pipeline, by people: the revision to serve; see revisions.pin.
+PIN_ANNOTATION: Final = "ragfleet.dev/pin-revision"
 # On an applied child: the hash of what was last applied.
 APPLIED_ANNOTATION: Final = "ragfleet.dev/applied"
 
@@ -56,6 +66,11 @@ def admin_service(pipeline: str) -> str:
 def data_claim(pipeline: str) -> str:
     """The claim of the embedded engine's data."""
     return f"{pipeline}-data"
+
+
+def controller_revision(pipeline: str, revision: str) -> str:
+    """The ControllerRevision of a revision; ``revision`` is its id."""
+    return f"{pipeline}-{revision}"
 
 
 def config_map(pipeline: str, digest: str) -> str:

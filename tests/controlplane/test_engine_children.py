@@ -211,7 +211,7 @@ def _labels(item: dict[str, Any]) -> dict[str, str]:
 
 
 async def _children(bench: Bench) -> list[dict[str, Any]]:
-    found = await bench.items("sa,secret,cm,pvc,netpol,svc,deploy,hpa,pdb")
+    found = await bench.items("sa,secret,cm,pvc,netpol,svc,controllerrevisions,deploy,hpa,pdb")
     return [item for item in found if "ragfleet.dev/pipeline" in _labels(item)]
 
 

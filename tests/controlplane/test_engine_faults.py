@@ -31,6 +31,7 @@ RULES: list[dict[str, Any]] = [
             "serviceaccounts",
             "persistentvolumeclaims",
             "pods",
+            "controllerrevisions",
             "deployments",
             "horizontalpodautoscalers",
         ],

@@ -97,7 +97,7 @@ def test_no_secret_is_ever_told(control_plane: ControlPlane, namespace: str) -> 
         for item in place.list("secrets"):
             for value in item.get("data", {}).values():
                 hidden |= {value, base64.b64decode(value).decode()}
-        kinds = "ragp,sa,configmap,netpol,svc,deploy,rs,pods,hpa,pdb,events"
+        kinds = "ragp,sa,configmap,netpol,svc,controllerrevisions,deploy,rs,pods,hpa,pdb,events"
         told = {
             "log": operator.log,
             "metrics": operator.get("/metrics").text,

@@ -134,7 +134,7 @@ def test_an_example_is_stored_as_it_is_and_a_second_time_changes_nothing(server:
 
 def test_every_kind_of_the_cluster_is_taken(server: Server) -> None:
     made = children(server.owned(make_pipeline(_EVERY_KIND_HERE, namespace=server.namespace)))
-    assert len({child.kind for child in made}) == 9
+    assert len({child.kind for child in made}) == 10
     for child in made:
         server.apply(child)
 

@@ -100,7 +100,7 @@ class Place:
 
     def versions(self) -> dict[str, str]:
         """The resourceVersion of every pipeline and child."""
-        kinds = "ragp,sa,secret,configmap,pvc,netpol,svc,deploy,hpa,pdb,ingress"
+        kinds = "ragp,sa,secret,configmap,pvc,netpol,svc,controllerrevisions,deploy,hpa,pdb,ingress"
         labelled = self.kubectl("get", kinds, "-o", "json", "-l", "ragfleet.dev/pipeline").stdout
         objects = [*json.loads(labelled)["items"], *self.list("ragp")]
         return {

@@ -20,6 +20,7 @@ _POLICIES = [{"type": "Pods", "value": 4, "periodSeconds": 15}, {"type": "Percen
                                                                 "periodSeconds": 1800}]  # fmt: skip
 _RUNTIME: dict[str, Any] = {
     "image": "registry.example:5000/team/ragfleet:1.2.3@sha256:" + "a" * 64,
+    "upgradePolicy": "WithOperator",
     "imagePullPolicy": "Always",
     "imagePullSecrets": [{"name": "registry.example"}, {"name": "other"}],
     "resources": {
@@ -75,6 +76,7 @@ _EVERY_FIELD = (
                 ],
             },
             "spec.monitoring": {"serviceMonitor": {"intervalSeconds": 5, "labels": {"release": "prom"}}},
+            "spec.upgrade": {"deadlineSeconds": 30, "rollback": "Never", "historyLimit": 50},
             "spec.suspend": True,
         },
     ),
@@ -88,6 +90,8 @@ _EVERY_FIELD = (
             },
             "spec.runtime": {**_RUNTIME, "models": MODELS["Image"], "serviceAccount": {"name": "reader"}},
             "spec.runtime.models.image.pullPolicy": "IfNotPresent",
+            "spec.runtime.upgradePolicy": "Pinned",
+            "spec.upgrade": {"deadlineSeconds": 86_400, "rollback": "Automatic", "historyLimit": 1},
             "spec.exposure": {"type": "HTTPRoute", "httpRoute": {
                 "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https"}],
                 "hostnames": ["handbook.example.com", "localhost"]}},
@@ -127,7 +131,8 @@ _NEIGHBOURS = (
         "spec.runtime": {"labels": {"a": None, "b": "c"}, "env": None, "models": None,
                          "resources": {"requests": None, "limits": {"cpu": None}}},
         "spec.autoscaling": None, "spec.exposure": None, "spec.networkPolicy": {"clients": None},
-        "spec.monitoring": None, "spec.suspend": None, "spec.vectorStore.embedded": None,
+        "spec.monitoring": None, "spec.upgrade": {"rollback": None}, "spec.suspend": None,
+        "spec.vectorStore.embedded": None,
     }),
 )  # fmt: skip
 
@@ -137,6 +142,7 @@ CLUSTER_VALID = (
         "spec.monitoring": {"serviceMonitor": {}}, "spec.runtime.serviceAccount": {},
         "spec.runtime.labels": {}, "spec.runtime.annotations": {}, "spec.runtime.resources": {},
         "spec.runtime.env": [], "spec.runtime.tolerations": [], "spec.runtime.imagePullSecrets": [],
+        "spec.upgrade": {},
         "spec.vectorStore.embedded.storage": {},
     }),
     Case("empty sections of autoscaling", {

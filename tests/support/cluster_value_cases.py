@@ -108,10 +108,23 @@ _SHAPES = (
                                    "spec.autoscaling.behavior.scaleUp.policies": []},
          path="spec.autoscaling.behavior.scaleUp.policies",
          message="found a list; must be a list of 1 to 4 items"),
+    *(Case(f"a deadline of {seconds} seconds", {"spec.upgrade.deadlineSeconds": seconds},
+           path="spec.upgrade.deadlineSeconds",
+           message=f"found {seconds}; must be an integer from 30 to 86400") for seconds in (0, 29, 86_401)),
+    Case("a deadline with a unit", {"spec.upgrade.deadlineSeconds": "10m"},
+         path="spec.upgrade.deadlineSeconds",
+         message='found "10m" (string); must be an integer from 30 to 86400'),
+    *(Case(f"a history of {limit}", {"spec.upgrade.historyLimit": limit}, path="spec.upgrade.historyLimit",
+           message=f"found {limit}; must be an integer from 1 to 50") for limit in (0, 51)),
+    Case("another way to roll back", {"spec.upgrade.rollback": "Manual"}, path="spec.upgrade.rollback",
+         message='found "Manual"; must be one of Automatic, Never'),
+    Case("another policy of upgrades", {"spec.runtime.upgradePolicy": "Always"},
+         path="spec.runtime.upgradePolicy", message='found "Always"; must be one of Pinned, WithOperator'),
     *(Case(f"{field} of pods", {f"spec.runtime.{field}": {}}, path=f"spec.runtime.{field}",
            message="unknown field; allowed: annotations, caBundle, env, image, imagePullPolicy, "
                    "imagePullSecrets, labels, models, nodeSelector, priorityClassName, resources, "
-                   "serviceAccount, tolerations") for field in ("hostNetwork", "securityContext", "volumes")),
+                   "serviceAccount, tolerations, upgradePolicy")
+      for field in ("hostNetwork", "securityContext", "volumes")),
 )  # fmt: skip
 
 CLUSTER_VALUES = (

@@ -62,12 +62,13 @@ async def running_engine(
     address: Callable[[Key], str] = lambda _: "http://127.0.0.1:9",
     may_write: Callable[[], bool] = lambda: True,
     watched: bool = True,
+    image: str = IMAGE,
 ) -> AsyncIterator[Running]:
     """Run an engine on a namespace until the end of the block. watched: feed it with events."""
     cluster = await KubernetesCluster.connect(kubeconfig or control_plane.kubeconfig)
     written = Written()
     cluster.observer = written
-    engine = make_engine(cluster, Settings(image=IMAGE), address=address, may_write=may_write)
+    engine = make_engine(cluster, Settings(image=image), address=address, may_write=may_write)
     watches = []
     try:
         await engine.fill([namespace])
@@ -155,7 +156,7 @@ class Bench:
     async def versions(self) -> dict[str, str]:
         """The resourceVersion of each pipeline and child."""
         found = await self.items(
-            "ragpipelines,serviceaccounts,secrets,configmaps,pvc,netpol,svc,deploy,hpa,pdb"
+            "ragpipelines,serviceaccounts,secrets,configmaps,pvc,netpol,svc,controllerrevisions,deploy,hpa,pdb"
         )
         return {
             f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]

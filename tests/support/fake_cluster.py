@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -91,7 +92,8 @@ class FakeCluster:
             raise Conflict("there is one already")
         desired = copy.deepcopy(dict(manifest))
         if "stringData" in desired:
-            desired["data"] = desired.pop("stringData")
+            values = desired.pop("stringData")
+            desired["data"] = {name: b64encode(value.encode()).decode() for name, value in values.items()}
         return self._store(place, desired)
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
@@ -125,9 +127,7 @@ class FakeCluster:
         if live is None:
             raise NotFound("gone")
         self._check(live, uid, version)
-        status = {**live.get("status", {}), **patch}
-        stored = {name: value for name, value in status.items() if value is not None}
-        return self._store((PIPELINE, *key), {**live, "status": stored})
+        return self._store((PIPELINE, *key), {**live, "status": _patched(live.get("status", {}), patch)})
 
     async def post_event(self, namespace: str, event: Object) -> None:
         self._called("event", PIPELINE)
@@ -170,6 +170,18 @@ def _merged(live: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, An
         is_map = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
         merged[name] = _merged(merged[name], value) if is_map else copy.deepcopy(value)
     return merged
+
+
+def _patched(live: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON merge patch (RFC 7386)."""
+    patched = {name: value for name, value in live.items() if name not in patch}
+    for name, value in patch.items():
+        if isinstance(value, Mapping):
+            before = live.get(name)
+            patched[name] = _patched(before if isinstance(before, Mapping) else {}, value)
+        elif value is not None:
+            patched[name] = value
+    return patched
 
 
 def _selected(obj: Object, selector: str) -> bool:

@@ -62,6 +62,26 @@ class OperatorProcess:
         """Wait until /readyz is fine."""
         self.wait_until(self._is_ready, "the operator to be ready", seconds)
 
+    @property
+    def is_leading(self) -> bool:
+        """Whether its metrics say that it writes; False where it doesn't answer."""
+        try:
+            return "ragfleet_operator_leading 1.0" in self.get("/metrics").text
+        except httpx.TransportError:
+            return False
+
+    def wait_leading(self, seconds: float = 30) -> None:
+        """Wait until it says that it leads."""
+        self.wait_until(lambda: self.is_leading, "the operator to lead", seconds)
+
+    def pause(self) -> None:
+        """SIGSTOP: all of it stands still, with its connections open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
+
     def terminate(self, seconds: float = 20) -> int:
         """SIGTERM, and the exit code. Raises subprocess.TimeoutExpired."""
         self.process.send_signal(signal.SIGTERM)

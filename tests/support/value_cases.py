@@ -11,7 +11,7 @@ _NAME = "must be a string of at most 52 characters that matches ^[a-z]([-a-z0-9]
 _STRATEGIES = "must be one of Adaptive, Sentence, Heading, Section, Syntax"
 _SPEC = (
     "auth, autoscaling, chunking, embedding, exposure, generation, ingestion, monitoring, networkPolicy, "
-    "replicas, requests, retrieval, runtime, suspend, vectorStore"
+    "replicas, requests, retrieval, runtime, suspend, upgrade, vectorStore"
 )
 _RETRIEVAL = "bm25, candidates, fusion, mode, query, topK, whenEmbeddingFails"
 _COLLECTION = "must be a string of 1 to 128 characters that matches ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"

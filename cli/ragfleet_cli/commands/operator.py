@@ -15,6 +15,7 @@ from ragfleet_cli.output import is_terminal
 EXAMPLES: Final = examples(
     "ragfleet operator --image ragfleet:0.1.0",
     "ragfleet operator --image ragfleet:0.1.0 --namespace team-a --namespace team-b",
+    "ragfleet operator --image ragfleet:0.1.0 --leader-election --lease-namespace ragfleet-system",
 )
 
 
@@ -43,6 +44,23 @@ def operator(
     health_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of probes and metrics; 0 takes a free one.")
     ] = 8080,
+    leader_election: Annotated[
+        bool | None,
+        typer.Option(
+            "--leader-election/--no-leader-election",
+            help="Of several, let one reconcile, by a Lease. Default: on in a pod, off elsewhere.",
+            show_default=False,
+        ),
+    ] = None,
+    lease_name: Annotated[
+        str, typer.Option(help="Name of the Lease; those that share it are one operator.")
+    ] = "ragfleet-operator",
+    lease_namespace: Annotated[
+        str, typer.Option(help="Namespace of the Lease. Default: the pod's.", show_default=False)
+    ] = "",
+    lease_seconds: Annotated[
+        int, typer.Option(min=3, max=300, help="A leader that is silent for so long is replaced.")
+    ] = 15,
     log_level: Annotated[LogLevel, typer.Option(help="Least important message to log.")] = LogLevel.INFO,
 ) -> int:
     """Turn RAGPipeline objects into running services, until SIGTERM.
@@ -58,6 +76,7 @@ def operator(
             raise
         raise CliError("operator needs kopf and kubernetes: pip install 'ragfleet[operator]'") from error
     from ragfleet_operator.errors import OperatorError  # noqa: PLC0415
+    from ragfleet_operator.leadership import Election  # noqa: PLC0415
 
     options = Options(
         image=image,
@@ -69,6 +88,7 @@ def operator(
         health_port=health_port,
         log_level=log_level.value,
         json_logs=not is_terminal(sys.stderr),
+        election=Election(leader_election, lease_name, lease_namespace, lease_seconds),
     )
     try:
         return run(options)

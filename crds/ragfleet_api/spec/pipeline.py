@@ -16,6 +16,7 @@ from ragfleet_api.spec.network import Exposure, Monitoring, NetworkPolicy
 from ragfleet_api.spec.retrieval import Retrieval
 from ragfleet_api.spec.runtime import Runtime
 from ragfleet_api.spec.scaling import Autoscaling
+from ragfleet_api.spec.upgrade import Upgrade
 from ragfleet_api.spec.vector_store import VectorStore
 
 _RESOURCES: Final = "self.runtime.resources"
@@ -60,6 +61,7 @@ class RAGPipelineSpec(ApiModel):
         default=None, description="Who may call the service's pods, and whom they may call."
     )
     monitoring: Monitoring | None = Field(default=None, description="How the service's metrics are read.")
+    upgrade: Upgrade | None = Field(default=None, description="How a change reaches the service's pods.")
     suspend: bool | None = Field(
         default=None,
         description="Leave everything that was made as it is, until this is taken away. Default: false.",

@@ -24,6 +24,8 @@ from ragfleet_api.spec.kubernetes import (
 )
 
 TaintKey = Annotated[str, Field(min_length=1, max_length=MAX_QUALIFIED_NAME, pattern=QUALIFIED_NAME)]
+# What an upgrade of the operator does to the pods of a pipeline that nobody changed.
+UpgradePolicy = Literal["Pinned", "WithOperator"]
 EnvName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ConfigMapKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 
@@ -167,6 +169,13 @@ class Runtime(ApiModel):
 
     image: ImageName | None = Field(
         default=None, description="The service's image. Default: the operator's own."
+    )
+    upgrade_policy: UpgradePolicy | None = Field(
+        default=None,
+        description=(
+            "What an upgrade of the operator does to the pods, and to the image where none is named: Pinned "
+            "(default) nothing, they stay as they are until the pipeline changes; WithOperator renews them."
+        ),
     )
     image_pull_policy: PullPolicy | None = Field(
         default=None, description="When the node pulls it. Default: IfNotPresent."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
@@ -11,16 +12,18 @@ import orjson
 
 from ragfleet_operator.engine.ownership import pipeline_of
 from ragfleet_operator.engine.trim import trimmed
-from ragfleet_operator.kinds import PIPELINE, Kind
+from ragfleet_operator.kinds import CONTROLLER_REVISION, PIPELINE, Kind
 from ragfleet_operator.model import Key, Object, Ref
 from ragfleet_operator.names import PIPELINE_LABEL
 
 # The children of some dozens of pipelines; a decoded object takes ten times the memory.
 _MOST_DECODED: Final = 512
+# Large, many, and never changed: a fifth of the memory for a little work at each look.
+_COMPRESSED: Final = frozenset({CONTROLLER_REVISION})
 
 
 class _Entry(NamedTuple):
-    """An object as JSON: a tenth of the memory that the same takes as Python's."""
+    """An object as JSON, of some kinds compressed: a tenth of the memory that the same takes as Python's."""
 
     uid: str
     version: str
@@ -115,7 +118,8 @@ class Cache:
         entry = self._objects[place]
         version, obj = self._read.pop(place, ("", {}))
         if version != entry.version:
-            obj = orjson.loads(entry.data)
+            data = zlib.decompress(entry.data) if place.kind in _COMPRESSED else entry.data
+            obj = orjson.loads(data)
         self._read[place] = (entry.version, obj)
         if len(self._read) > _MOST_DECODED:
             self._read.popitem(last=False)
@@ -140,6 +144,7 @@ class Cache:
             self._drop(place)
         metadata = obj["metadata"]
         data = orjson.dumps(trimmed(place.kind, obj))
+        data = zlib.compress(data) if place.kind in _COMPRESSED else data
         self._objects[place] = _Entry(metadata["uid"], metadata["resourceVersion"], key, data)
         if place.kind != PIPELINE:
             self._children.setdefault(key, set()).add(place)

@@ -16,14 +16,24 @@ from ragfleet_operator.engine.errors import (
     NamespaceTerminating,
     Unavailable,
 )
-from ragfleet_operator.engine.ownership import is_owned
 from ragfleet_operator.engine.prune import leftovers
 from ragfleet_operator.engine.writes import Writes
-from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT, HPA, OPTIONAL, PVC, SECRET, SERVICE_ACCOUNT, Kind
-from ragfleet_operator.model import Child, ChildFault, Object, Ref
+from ragfleet_operator.kinds import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    HPA,
+    OPTIONAL,
+    PVC,
+    SECRET,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+from ragfleet_operator.model import Child, ChildFault, Object, Ref, is_owned
 
-# A pod of the new template can't start without these; the old ones go on without them.
-_POD_NEEDS: Final = frozenset({SERVICE_ACCOUNT, SECRET, CONFIG_MAP, PVC})
+# A pod of the new template can't start without these, or couldn't be made again of the revision; the old
+# ones go on without them.
+_POD_NEEDS: Final = frozenset({SERVICE_ACCOUNT, SECRET, CONFIG_MAP, PVC, CONTROLLER_REVISION})
 
 
 @dataclass(slots=True)
@@ -43,9 +53,15 @@ class Children:
         self._keeper = keeper
 
     async def bring(
-        self, whose: Whose, desired: Sequence[Child], present: frozenset[Kind], *, workload_stays: bool
+        self,
+        whose: Whose,
+        desired: Sequence[Child],
+        present: frozenset[Kind],
+        *,
+        keep: frozenset[Ref] = frozenset(),
+        workload_stays: bool,
     ) -> Outcome:
-        """Apply and ensure what is desired, then prune.
+        """Apply and ensure what is desired, then prune all else but what is to be kept.
 
         present: of the kinds that a cluster may lack, those that it has. workload_stays: see leftovers.
         Raises Unavailable, NamespaceTerminating, NotLeadingError.
@@ -63,7 +79,7 @@ class Children:
             if all(child.ref in there for child in needs):
                 await self._keep_deployment(whose, deployment, desired, live, outcome)
             await self._keep_all(whose, after, live, outcome)
-        wanted = {child.ref for child in desired}
+        wanted = {child.ref for child in desired} | keep
         await self._prune(whose, wanted, workload_stays, outcome)
         return outcome
 

@@ -49,13 +49,20 @@ class Engine:
 
     def see(self, kind: Kind, type_: str | None, obj: Object) -> None:
         """Take one watch event (type_: None in a first list), and have whom it concerns looked at."""
+        for key, seconds in self.remember(kind, type_, obj).items():
+            self.queue.add(key, seconds)
+
+    def remember(self, kind: Kind, type_: str | None, obj: Object) -> dict[Key, float]:
+        """Take one watch event; whom it concerns, and for how many seconds each of them can wait."""
         labels = obj["metadata"].get("labels") or {}
-        if kind in _WATCHED_KINDS and labels.get(WATCH_LABEL) == "true":
-            self._add(self.watched.see(kind, type_, obj))
+        concerned: dict[Key, float] = {}
         if kind == PIPELINE or PIPELINE_LABEL in labels:
             key = self.cache.see(kind, type_, obj)
             if key is not None:
-                self.queue.add(key, 0.0 if kind == PIPELINE else _CHILD_SECONDS)
+                concerned[key] = 0.0 if kind == PIPELINE else _CHILD_SECONDS
+        if kind in _WATCHED_KINDS and labels.get(WATCH_LABEL) == "true":
+            concerned.update(dict.fromkeys(self.watched.see(kind, type_, obj), 0.0))
+        return concerned
 
     async def fill(self, namespaces: Sequence[str] | None) -> None:
         """Read all that there is, in some namespaces or (None) the cluster; have every pipeline looked at.

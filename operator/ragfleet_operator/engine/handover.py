@@ -11,10 +11,9 @@ from typing import Any
 
 from ragfleet_operator.engine.cluster import Cluster
 from ragfleet_operator.engine.errors import Conflict
-from ragfleet_operator.engine.ownership import is_owned
 from ragfleet_operator.engine.writes import Writes
 from ragfleet_operator.kinds import DEPLOYMENT
-from ragfleet_operator.model import Object
+from ragfleet_operator.model import Object, is_owned
 from ragfleet_operator.names import FIELD_MANAGER, HANDOVER_MANAGER
 
 _TRIES = 5

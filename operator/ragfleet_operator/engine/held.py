@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from ragfleet_operator.engine.ownership import is_owned
 from ragfleet_operator.engine.poll import Poller
 from ragfleet_operator.engine.rollout import template_annotations
 from ragfleet_operator.kinds import DEPLOYMENT
-from ragfleet_operator.model import Child, Object, Observation, Pipeline, Ref
+from ragfleet_operator.model import Child, Object, Observation, Pipeline, Ref, own
 from ragfleet_operator.names import FINGERPRINT_ANNOTATION
 
 _FIRST_LOOK_SECONDS: Final = 10.0
@@ -23,8 +22,8 @@ async def held_fingerprint(
 
     It is applied where nothing is indexed yet: the service says so when asked now, or it never ran.
     """
-    deployment = seen.children.get(Ref(DEPLOYMENT, pipeline.key.name))
-    if deployment is None or not is_owned(deployment, pipeline.uid):
+    deployment = own(seen.children, Ref(DEPLOYMENT, pipeline.key.name), pipeline.uid)
+    if deployment is None:
         return None
     rendered = next((child.manifest for child in desired if child.kind == DEPLOYMENT), {})
     fingerprint = template_annotations(rendered).get(FINGERPRINT_ANNOTATION)

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from ragfleet_operator.kinds import PIPELINE, PVC, Kind
-from ragfleet_operator.model import Object
+from ragfleet_operator.model import Object, is_owned
 from ragfleet_operator.names import MANAGED_BY, MANAGED_BY_LABEL, PIPELINE_LABEL
-
-
-def is_owned(obj: Object, uid: str) -> bool:
-    """Whether the pipeline with that uid is among its owners."""
-    return any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or ())
 
 
 def pipeline_of(obj: Object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from ragfleet_operator.engine.cluster import Cluster
@@ -11,15 +11,22 @@ from ragfleet_operator.engine.errors import Forbidden
 from ragfleet_operator.kinds import POD
 from ragfleet_operator.model import Key, PodTrouble
 from ragfleet_operator.names import selector, selector_text
-from ragfleet_operator.status import troubles
+from ragfleet_operator.status import ready_pods, troubles
 
 # A little less than the three seconds after which a pass comes back.
 _SECONDS: Final = 2.5
 
 
+class PodsSeen(NamedTuple):
+    """What pods tell: what keeps some from being ready, and how many are of each revision."""
+
+    troubles: tuple[PodTrouble, ...]
+    ready: Mapping[str, int]
+
+
 class _Told(NamedTuple):
     at: float
-    troubles: tuple[PodTrouble, ...]
+    seen: PodsSeen
 
 
 class Pods:
@@ -34,17 +41,15 @@ class Pods:
         """Drop what was told of a pipeline's pods."""
         self._told.pop(key, None)
 
-    async def troubles(self, key: Key) -> tuple[PodTrouble, ...]:
-        """What keeps pods from being ready; nothing where the operator may not list pods.
-
-        Raises Unavailable.
-        """
+    async def look(self, key: Key) -> PodsSeen | None:
+        """What a pipeline's pods tell; None where the operator may not list pods. Raises Unavailable."""
         now = self._monotonic()
         told = self._told.get(key)
         if told is None or now - told.at >= _SECONDS:
             try:
                 pods = await self._cluster.list(POD, key.namespace, selector_text(selector(key.name)))
             except Forbidden:
-                return ()
-            told = self._told[key] = _Told(now, troubles(pods.objects))
-        return told.troubles
+                return None
+            seen = PodsSeen(troubles(pods.objects), ready_pods(pods.objects))
+            told = self._told[key] = _Told(now, seen)
+        return told.seen

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from ragfleet_operator.engine.ownership import is_deleting, is_owned
+from ragfleet_operator.engine.ownership import is_deleting
 from ragfleet_operator.engine.rollout import is_rolled_out
-from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT, HPA, PVC, SECRET, SERVICE_ACCOUNT
-from ragfleet_operator.model import Object, Ref
+from ragfleet_operator.kinds import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    HPA,
+    PVC,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
+from ragfleet_operator.model import Object, Ref, is_owned
 
 # What a pod can't start without: pods of the template before need theirs until the last of them is gone.
 _POD_NEEDS: Final = frozenset({CONFIG_MAP, SECRET, SERVICE_ACCOUNT})
-_WORKLOAD: Final = frozenset({CONFIG_MAP, DEPLOYMENT, HPA})
+_WORKLOAD: Final = frozenset({CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, HPA})
 
 
 def leftovers(

@@ -14,38 +14,40 @@ from ragfleet_operator.engine.child import Keeper, Whose
 from ragfleet_operator.engine.children import Children, Outcome
 from ragfleet_operator.engine.cluster import Cluster
 from ragfleet_operator.engine.comeback import Comeback
+from ragfleet_operator.engine.decide import decide
 from ragfleet_operator.engine.errors import NamespaceTerminating, TooManyRequests
 from ragfleet_operator.engine.faults import unserved
 from ragfleet_operator.engine.held import held_fingerprint
-from ragfleet_operator.engine.ownership import is_deleting, is_owned
+from ragfleet_operator.engine.ownership import is_deleting
 from ragfleet_operator.engine.parse import InvalidPipelineError, read_pipeline
 from ragfleet_operator.engine.pods import Pods
 from ragfleet_operator.engine.poll import Poller
 from ragfleet_operator.engine.references import References, Resolved
+from ragfleet_operator.engine.reports import FIRST_REPORT_SECONDS, Reports
 from ragfleet_operator.engine.rollout import is_rolled_out
+from ragfleet_operator.engine.rotation import rotation
 from ragfleet_operator.engine.status_writer import StatusWriter
 from ragfleet_operator.engine.watched import Watched
 from ragfleet_operator.engine.writes import Writes
-from ragfleet_operator.kinds import CHILDREN, DEPLOYMENT, OPTIONAL, SECRET, SERVICE, Kind
-from ragfleet_operator.model import Key, Object, Observation, Pipeline, PodTrouble, Ref, Settings
-from ragfleet_operator.names import admin_secret, admin_service
-from ragfleet_operator.render import references, render, without_workload
+from ragfleet_operator.kinds import CHILDREN, DEPLOYMENT, OPTIONAL, SECRET, Kind
+from ragfleet_operator.model import Key, Object, Observation, Pipeline, Ref, Settings, own
+from ragfleet_operator.names import admin_secret
+from ragfleet_operator.render import references, render
+from ragfleet_operator.revisions import Plan, needs_pods, plan
 from ragfleet_operator.status import assess, assess_invalid, assess_suspended, is_settled, is_stalled
-from ragfleet_operator.status.conditions import READY, is_true
 
 # Pods that need longer than this to be ready are asked what keeps them.
 _PATIENCE_SECONDS: Final = 2.5
-_OVERDUE_SECONDS: Final = 10.0
-# For how long the news that a service is ready waits for what it says of its index: one write, not two.
-_FIRST_REPORT_SECONDS: Final = 3.0
 _TERMINATING_SECONDS: Final = 30.0
+_SOON_SECONDS: Final = 0.1
 
 
 class _Look(NamedTuple):
-    """What a pass has seen and done."""
+    """What a pass has seen and done. again: after how many seconds it wants to come back by itself."""
 
     seen: Observation
     waits: bool
+    again: float | None = None
 
 
 class Reconciler:
@@ -72,15 +74,14 @@ class Reconciler:
         self._poller = poller
         self._settings = settings
         self._now = now
-        self._monotonic = monotonic
         self._keeper = Keeper(cluster, writes, cache, monotonic=monotonic, now=now)
         self._children = Children(writes, cache, self._keeper)
         self._references = References(cluster, watched, monotonic=monotonic)
         self._pods = Pods(cluster, monotonic=monotonic)
         self._status = StatusWriter(writes, cache, is_busy=is_busy, monotonic=monotonic)
         self._comeback = Comeback(monotonic=monotonic)
+        self._reports = Reports(poller, monotonic=monotonic)
         self._uids: dict[Key, str] = {}
-        self._unreported_since: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Make one pass; after how many seconds to come back, None where the pipeline is gone.
@@ -105,9 +106,14 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """Drop all that is remembered of a pipeline."""
         self._uids.pop(key, None)
-        self._unreported_since.pop(key, None)
-        self._poller.drop(key)
-        for memory in (self._keeper, self._references, self._pods, self._status, self._comeback):
+        for memory in (
+            self._reports,
+            self._keeper,
+            self._references,
+            self._pods,
+            self._status,
+            self._comeback,
+        ):
             memory.forget(key)
 
     async def _pass(self, obj: Object) -> float:
@@ -119,62 +125,75 @@ class Reconciler:
             seen = self._seen(pipeline, Observation(kinds=await self._kinds()))
             status = assess_suspended(pipeline, seen, self._now())
             return await self._tell(pipeline, status, _Look(seen, waits=False))
-        look = await self._bring(pipeline)
-        return await self._tell(pipeline, assess(pipeline, look.seen, self._now()), look)
+        seen = await self._look(pipeline)
+        planned = plan(pipeline, self._settings, seen)
+        look = await self._bring(planned, seen)
+        return await self._tell(planned.pipeline, assess(planned.pipeline, look.seen, self._now()), look)
 
-    async def _bring(self, pipeline: Pipeline) -> _Look:
-        """Resolve, render, apply, prune; what is seen then."""
-        key, settings = pipeline.key, self._settings
-        resolved = await self._references.resolve(key, references(pipeline, settings))
+    async def _look(self, pipeline: Pipeline) -> Observation:
+        """What is there before anything is done."""
+        key = pipeline.key
         seen = Observation(
-            children=self._cache.children(key), kinds=await self._kinds(), missing=resolved.missing
+            children=self._cache.children(key), kinds=await self._kinds(), report=self._poller.report(key)
         )
-        desired = render(pipeline, settings, seen, new_secret=_new_secret)
-        held = await held_fingerprint(pipeline, seen, desired, self._poller)
-        seen = replace(seen, held_fingerprint=held)
-        workload_stays = bool(resolved.missing) or held is not None
-        if workload_stays:
-            desired = without_workload(desired, seen)
+        return await self._with_pods(pipeline, seen) if needs_pods(pipeline, seen) else seen
+
+    async def _bring(self, planned: Plan, seen: Observation) -> _Look:
+        """Resolve, render, apply, prune; what is seen then."""
+        pipeline, settings = planned.pipeline, self._settings
+        key = pipeline.key
+        admin = own(seen.children, Ref(SECRET, admin_secret(key.name)), pipeline.uid)
+        resolved = await self._references.resolve(key, references(pipeline, settings), admin)
+        deployment = own(seen.children, Ref(DEPLOYMENT, key.name), pipeline.uid)
+        turn = rotation(deployment, resolved.digest, self._now(), revision=planned.revision.id)
+        desired = render(
+            pipeline,
+            settings,
+            seen,
+            new_secret=_new_secret,
+            revision=planned.revision,
+            secrets_digest=turn.digest,
+            rotated_at=turn.rotated_at,
+        )
+        held = None
+        if planned.revision.id != planned.state.last_good:  # which the index fits
+            held = await held_fingerprint(pipeline, seen, desired, self._poller)
+        decision = decide(planned, seen, resolved, desired, held, is_deployed=deployment is not None)
         outcome = await self._children.bring(
-            Whose(key, pipeline.uid), desired, seen.kinds, workload_stays=workload_stays
+            Whose(key, pipeline.uid),
+            decision.desired,
+            seen.kinds,
+            keep=planned.keep,
+            workload_stays=decision.stays,
         )
-        return await self._after(pipeline, seen, resolved, outcome)
+        look = await self._after(pipeline, decision.seen, resolved, outcome)
+        # What stands in the way of the key is a fault, which has its own time.
+        key_is_there = own(look.seen.children, Ref(SECRET, admin_secret(key.name)), pipeline.uid) is not None
+        is_soon = decision.is_soon and (key_is_there or not resolved.awaits_key)
+        return look._replace(again=_SOON_SECONDS if is_soon else turn.wait_seconds)
 
     async def _after(
         self, pipeline: Pipeline, before: Observation, resolved: Resolved, outcome: Outcome
     ) -> _Look:
         seen = self._seen(pipeline, before)
-        deployment = self._own(pipeline, seen, Ref(DEPLOYMENT, pipeline.key.name))
+        deployment = own(seen.children, Ref(DEPLOYMENT, pipeline.key.name), pipeline.uid)
         on_the_way = deployment is not None and not is_rolled_out(deployment)
-        troubles: tuple[PodTrouble, ...] = ()
         on_the_way_for = self._comeback.unsettled(pipeline.key, on_the_way)
         # What was told of pods that fail is looked at anew, so that it doesn't go and come back.
         if on_the_way and (on_the_way_for >= _PATIENCE_SECONDS or is_stalled(pipeline.status)):
-            troubles = await self._pods.troubles(pipeline.key)
+            seen = await self._with_pods(pipeline, seen)
         faults = (*resolved.faults, *outcome.faults, *unserved(pipeline, seen.kinds))
-        return _Look(replace(seen, faults=faults, troubles=troubles), outcome.waits or on_the_way)
+        return _Look(replace(seen, faults=faults), outcome.waits or on_the_way)
+
+    async def _with_pods(self, pipeline: Pipeline, seen: Observation) -> Observation:
+        pods = await self._pods.look(pipeline.key)
+        return seen if pods is None else replace(seen, troubles=pods.troubles, ready_pods=pods.ready)
 
     def _seen(self, pipeline: Pipeline, before: Observation) -> Observation:
         """What the cache holds now, and what the service says once it runs."""
-        key = pipeline.key
-        seen = replace(before, children=self._cache.children(key))
-        deployment = self._own(pipeline, seen, Ref(DEPLOYMENT, key.name))
-        # Its token goes to no Service and comes from no Secret that somebody else made.
-        is_ours = all(
-            self._own(pipeline, seen, ref) is not None
-            for ref in (Ref(SERVICE, admin_service(key.name)), Ref(SECRET, admin_secret(key.name)))
-        )
-        if is_ours and deployment is not None and self._may_answer(key, deployment):
-            self._poller.watch(key)
-        else:
-            self._poller.drop(key)
-        return replace(seen, report=self._poller.report(key))
-
-    def _may_answer(self, key: Key, deployment: Object) -> bool:
-        """Whether a service is ready, or overdue: one that refuses its collection never is, and says why."""
-        status = deployment.get("status") or {}
-        is_overdue = self._comeback.for_how_long(key) >= _OVERDUE_SECONDS
-        return bool(status.get("availableReplicas") or (is_overdue and status.get("replicas")))
+        children = self._cache.children(pipeline.key)
+        unsettled = self._comeback.for_how_long(pipeline.key)
+        return replace(before, children=children, report=self._reports.report(pipeline, children, unsettled))
 
     async def _kinds(self) -> frozenset[Kind]:
         """The kinds of children that the cluster has."""
@@ -189,20 +208,11 @@ class Reconciler:
             is_missing=bool(seen.missing),
             waits=look.waits or not is_settled(status),
         )
-        if self._awaits_report(pipeline, status):
-            return min(again, _FIRST_REPORT_SECONDS)
+        again = again if look.again is None else min(again, look.again)
+        if self._reports.is_awaited(pipeline, status):
+            return min(again, FIRST_REPORT_SECONDS)
         later = await self._status.write(key, pipeline.uid, pipeline.generation, status)
         return again if later is None else min(again, later)
-
-    def _awaits_report(self, pipeline: Pipeline, status: Object) -> bool:
-        """Whether the end of a rollout isn't told yet, because the service was only just asked how it is."""
-        key = pipeline.key
-        is_news = is_true(status, READY) and not is_true(pipeline.status, READY)
-        if not is_news or not self._poller.is_asking(key):
-            self._unreported_since.pop(key, None)
-            return False
-        now = self._monotonic()
-        return now - self._unreported_since.setdefault(key, now) < _FIRST_REPORT_SECONDS
 
     async def _tell_invalid(self, obj: Object, message: str) -> float:
         metadata = obj["metadata"]
@@ -210,11 +220,6 @@ class Reconciler:
         status = assess_invalid(key, generation, obj.get("status") or {}, message, self._now())
         await self._status.write(key, metadata["uid"], generation, status)
         return self._comeback.seconds(key, is_faulty=False, is_missing=False, waits=False)
-
-    @staticmethod
-    def _own(pipeline: Pipeline, seen: Observation, ref: Ref) -> Object | None:
-        found = seen.children.get(ref)
-        return found if found is not None and is_owned(found, pipeline.uid) else None
 
 
 def _new_secret() -> str:

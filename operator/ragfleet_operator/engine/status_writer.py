@@ -23,6 +23,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _PROGRESS_SECONDS: Final = 30.0
 _SETTLED_SECONDS: Final = 60.0
 _SOON: Final = 0.2
+_MOST_PATIENCE_SECONDS: Final = 30.0
 _GIVEN_WAY_SECONDS: Final = 3.0
 _MOST_UNTOLD_SECONDS: Final = 15.0
 _MOST_NOTE: Final = 1000
@@ -43,11 +44,13 @@ class StatusWriter:
         self._cache = cache
         self._is_busy = is_busy
         self._monotonic = monotonic
+        self._conflicts: dict[Key, int] = {}
         self._written: dict[Key, float] = {}
         self._untold: dict[Key, float] = {}
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a pipeline."""
+        self._conflicts.pop(key, None)
         self._written.pop(key, None)
         self._untold.pop(key, None)
 
@@ -72,7 +75,10 @@ class StatusWriter:
         try:
             await self._writes.patch_status(key, patch(old, status), uid=uid, version=version)
         except (Conflict, NotFound):
-            return _SOON  # it has changed, or gone, since we saw it
+            # It has changed, or gone, since we saw it; where it goes on changing it isn't raced.
+            conflicts = self._conflicts[key] = self._conflicts.get(key, 0) + 1
+            return min(_SOON * 2.0 ** min(conflicts - 1, 20), _MOST_PATIENCE_SECONDS)
+        self._conflicts.pop(key, None)
         self._written[key] = self._monotonic()
         for transition in transitions(old, status):
             await self._post(key, uid, version, transition)

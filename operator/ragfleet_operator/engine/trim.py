@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
@@ -34,10 +34,19 @@ def without_values(secret: Object) -> dict[str, Any]:
 
 def entries(kind: Kind, obj: Object) -> frozenset[str]:
     """The names of the entries of a Secret or ConfigMap that hold something; of other kinds, none."""
+    return frozenset(name for _, name, _ in contents(kind, obj))
+
+
+def contents(kind: Kind, obj: Object) -> Iterator[tuple[str, str, str]]:
+    """The entries of a Secret or ConfigMap that hold something: field, name, and value as the API gives it.
+
+    For hashing on the spot: what is given out here is never kept.
+    """
     if kind not in (SECRET, CONFIG_MAP):
-        return frozenset()
-    data: Mapping[str, Any] = {**(obj.get("data") or {}), **(obj.get("binaryData") or {})}
-    return frozenset(name for name, value in data.items() if value)
+        return
+    for field in ("data", "binaryData"):
+        data: Mapping[str, str] = obj.get(field) or {}
+        yield from ((field, name, data[name]) for name in sorted(data) if data[name])
 
 
 def replicas_fields(managed: Any) -> list[dict[str, Any]]:

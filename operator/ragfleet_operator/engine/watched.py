@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that people want watched: which entries they have, and who uses them."""
+"""Secrets and ConfigMaps that people want watched: their entries, their changes, and who uses them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ragfleet_operator.engine.digests import Marker
 from ragfleet_operator.engine.trim import entries
 from ragfleet_operator.kinds import Kind
 from ragfleet_operator.model import Key, Object, Ref
@@ -14,12 +15,14 @@ from ragfleet_operator.model import Key, Object, Ref
 class _Seen(NamedTuple):
     version: str
     names: frozenset[str]
+    mark: bytes
 
 
 class Watched:
-    """Of watched objects, the names of entries that hold something. Values are never kept."""
+    """Of watched objects, the names of entries that hold something, and a mark. Values are never kept."""
 
     def __init__(self) -> None:
+        self._marker = Marker()
         self._seen: dict[tuple[str, Ref], _Seen] = {}
         self._users: dict[tuple[str, Ref], set[Key]] = {}
         self._uses: dict[Key, set[tuple[str, Ref]]] = {}
@@ -36,7 +39,10 @@ class Watched:
         else:
             if known is not None and known.version == metadata["resourceVersion"]:
                 return set()
-            self._seen[place] = _Seen(metadata["resourceVersion"], entries(kind, obj))
+            mark = self._marker.mark(kind, obj)
+            self._seen[place] = _Seen(metadata["resourceVersion"], entries(kind, obj), mark)
+            if known is not None and known.mark == mark:
+                return set()  # who keeps a Secret up to date often writes only when it did so
         return set(self._users.get(place, ()))
 
     def replace(self, kind: Kind, namespace: str | None, objects: Iterable[Object]) -> set[Key]:
@@ -56,6 +62,15 @@ class Watched:
         """The names of a watched object's entries; None where it isn't watched."""
         seen = self._seen.get((namespace, ref))
         return None if seen is None else seen.names
+
+    def is_current(self, namespace: str, ref: Ref, mark: bytes) -> bool:
+        """Whether a watched object holds what it held when its mark was taken."""
+        seen = self._seen.get((namespace, ref))
+        return seen is not None and seen.mark == mark
+
+    def mark(self, kind: Kind, obj: Object) -> bytes:
+        """The mark of an object that was read."""
+        return self._marker.mark(kind, obj)
 
     def use(self, key: Key, refs: Iterable[Ref]) -> None:
         """Tell what a pipeline refers to, instead of what was told before."""

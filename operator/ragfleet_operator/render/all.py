@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ragfleet_api.config.fingerprints import query_fingerprint
-from ragfleet_api.config.project import project
-from ragfleet_api.config.runtime import Owner, RuntimeConfig
-from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, DEPLOYMENT, HPA
-from ragfleet_operator.model import Child, Observation, Pipeline, Ref, Settings
+from ragfleet_api.config.versions import CURRENT_VERSION
+from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, HPA
+from ragfleet_operator.model import Child, Observation, Pipeline, Ref, Revision, Settings
 from ragfleet_operator.render.autoscaler import autoscaler
 from ragfleet_operator.render.claim import claim
+from ragfleet_operator.render.config import config_of
 from ragfleet_operator.render.config_map import config_map
+from ragfleet_operator.render.controller_revision import controller_revision
 from ragfleet_operator.render.deployment import deployment
 from ragfleet_operator.render.disruption_budget import disruption_budget
 from ragfleet_operator.render.http_route import http_route
 from ragfleet_operator.render.ingress import ingress
 from ragfleet_operator.render.network_policy import network_policy
+from ragfleet_operator.render.revision import named_image, rendered
 from ragfleet_operator.render.secret import secrets
 from ragfleet_operator.render.service import services
 from ragfleet_operator.render.service_account import service_account
@@ -24,21 +25,34 @@ from ragfleet_operator.render.service_monitor import service_monitor
 
 
 def render(
-    pipeline: Pipeline, settings: Settings, seen: Observation, *, new_secret: Callable[[], str]
+    pipeline: Pipeline,
+    settings: Settings,
+    seen: Observation,
+    *,
+    new_secret: Callable[[], str],
+    revision: Revision | None = None,
+    secrets_digest: str = "",
+    rotated_at: str = "",
 ) -> tuple[Child, ...]:
     """The children that should be there, in the order of ``kinds.CHILDREN``.
 
-    new_secret: a whole new key; it is asked only for Secrets that ``seen`` doesn't hold.
+    new_secret: a whole new key; it is asked only for Secrets that ``seen`` doesn't hold. revision: what pods
+    are made of; None for the first, as the specification asks for it. secrets_digest, rotated_at: see
+    ``deployment``.
     """
     config = config_of(pipeline, settings)
+    if revision is None:
+        image = named_image(pipeline) or settings.image
+        revision = rendered(pipeline, settings, image, CURRENT_VERSION, 1)
     children = (
         service_account(pipeline),
         *secrets(pipeline, config, seen, new_secret),
-        config_map(pipeline, config),
+        config_map(pipeline, revision.config),
         claim(pipeline),
         network_policy(pipeline, settings),
         *services(pipeline),
-        deployment(pipeline, settings, config),
+        controller_revision(pipeline, revision),
+        deployment(pipeline, revision, secrets_digest, rotated_at),
         autoscaler(pipeline),
         disruption_budget(pipeline),
         ingress(pipeline, config),
@@ -50,29 +64,12 @@ def render(
 
 
 def without_workload(children: Sequence[Child], seen: Observation | None = None) -> tuple[Child, ...]:
-    """All children but the configuration and the Deployment.
+    """All children but the configuration, the revision and the Deployment.
 
     seen: what is there; where it has no Deployment, an autoscaler would only complain and is left out too.
     """
-    left_out = {CONFIG_MAP, DEPLOYMENT}
+    left_out = {CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT}
     deployments = {Ref(DEPLOYMENT, child.name) for child in children if child.kind == DEPLOYMENT}
     if seen is not None and not deployments & seen.children.keys():
         left_out.add(HPA)
     return tuple(child for child in children if child.kind not in left_out)
-
-
-def config_of(pipeline: Pipeline, settings: Settings) -> RuntimeConfig:
-    """The configuration of the pipeline's service."""
-    owner = Owner(
-        cluster=settings.cluster,
-        namespace=pipeline.key.namespace,
-        name=pipeline.key.name,
-        uid=pipeline.uid,
-    )
-    return project(pipeline.spec, owner)
-
-
-def query_fingerprint_of(pipeline: Pipeline, settings: Settings) -> str:
-    """Identity of what the pipeline's stored vectors depend on (8 hex digits)."""
-    config = config_of(pipeline, settings)
-    return query_fingerprint(config.retrieval.sparse, config.embedding)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_api.spec.runtime import Runtime
 from ragfleet_operator import names
-from ragfleet_operator.model import Pipeline, Settings
 from ragfleet_operator.render.environment import environment
 from ragfleet_operator.render.resources import resources
 from ragfleet_operator.render.service import ADMIN_PORT_NAME, PUBLIC_PORT_NAME
@@ -28,15 +26,12 @@ _ARGUMENTS: Final = (
 )
 
 
-def container(
-    pipeline: Pipeline, settings: Settings, config: RuntimeConfig, volumes: tuple[Mounted, ...]
-) -> dict[str, Any]:
+def container(runtime: Runtime, image: str, volumes: tuple[Mounted, ...]) -> dict[str, Any]:
     """The container, within Kubernetes' "restricted" pod security whatever the pipeline says."""
-    runtime = pipeline.spec.runtime or Runtime()
     made = resources(runtime.resources)
     return {
         "name": "ragfleet",
-        "image": runtime.image or settings.image,
+        "image": image,
         "imagePullPolicy": runtime.image_pull_policy or "IfNotPresent",
         "command": ["ragfleet"],
         "args": list(_ARGUMENTS),

@@ -8,8 +8,7 @@ from ragfleet_api.config.fingerprints import query_fingerprint
 from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_api.spec.runtime import Runtime, Toleration
 from ragfleet_operator import names
-from ragfleet_operator.model import Pipeline, Settings
-from ragfleet_operator.render.config_map import digest_of
+from ragfleet_operator.model import Pipeline
 from ragfleet_operator.render.container import PRE_STOP_SECONDS, container
 from ragfleet_operator.render.parts import some
 from ragfleet_operator.render.service_account import account_name
@@ -22,8 +21,11 @@ _ZONE: Final = "topology.kubernetes.io/zone"
 _NODE: Final = "kubernetes.io/hostname"
 
 
-def pod_template(pipeline: Pipeline, settings: Settings, config: RuntimeConfig) -> dict[str, Any]:
-    """The template of the pods: their labels, annotations and specification."""
+def pod_template(pipeline: Pipeline, config: RuntimeConfig, image: str, digest: str) -> dict[str, Any]:
+    """The template of the pods: their labels, annotations and specification.
+
+    digest: of the configuration as it is mounted. What is added when the Deployment is applied isn't in it.
+    """
     runtime = pipeline.spec.runtime or Runtime()
     return {
         "metadata": {
@@ -31,15 +33,16 @@ def pod_template(pipeline: Pipeline, settings: Settings, config: RuntimeConfig) 
             "annotations": {
                 **(runtime.annotations or {}),
                 names.FINGERPRINT_ANNOTATION: query_fingerprint(config.retrieval.sparse, config.embedding),
-                names.CONFIG_ANNOTATION: digest_of(config),
+                names.CONFIG_ANNOTATION: digest,
             },
         },
-        "spec": _spec(pipeline, settings, config, runtime),
+        "spec": _spec(pipeline, config, image, digest),
     }
 
 
-def _spec(pipeline: Pipeline, settings: Settings, config: RuntimeConfig, runtime: Runtime) -> dict[str, Any]:
-    volumes = mounted(pipeline, config)
+def _spec(pipeline: Pipeline, config: RuntimeConfig, image: str, digest: str) -> dict[str, Any]:
+    runtime = pipeline.spec.runtime or Runtime()
+    volumes = mounted(pipeline, config, digest)
     return {
         "serviceAccountName": account_name(pipeline),
         "automountServiceAccountToken": False,
@@ -56,7 +59,7 @@ def _spec(pipeline: Pipeline, settings: Settings, config: RuntimeConfig, runtime
         "terminationGracePeriodSeconds": (
             PRE_STOP_SECONDS + config.requests.deadline_seconds + _MARGIN_SECONDS
         ),
-        "containers": [container(pipeline, settings, config, volumes)],
+        "containers": [container(runtime, image, volumes)],
         "volumes": [volume.volume for volume in volumes],
         **some(
             imagePullSecrets=[{"name": secret.name} for secret in runtime.image_pull_secrets or ()],

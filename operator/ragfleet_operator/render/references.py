@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ragfleet_api.spec.common import SecretKeyRef
 from ragfleet_api.spec.generation import Generation, GenerationFallback
@@ -14,13 +14,16 @@ from ragfleet_operator.model import Pipeline, Settings
 
 What = Literal["Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount"]
 
+# Of what the service reads itself, the one entry that it doesn't read again for each call.
+_AUTHORITY: Final = "spec.vectorStore.qdrant.caSecretRef"
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An object in the pipeline's namespace that somebody else makes.
 
     keys: entries that it must have; none: any will do. used_by: the path in the spec. is_needed: whether pods
-    can't run without it.
+    can't run without it. rolls: whether pods read it only as they start, so that a change has to roll them.
     """
 
     what: What
@@ -28,6 +31,7 @@ class Reference:
     keys: frozenset[str]
     used_by: str
     is_needed: bool = True
+    rolls: bool = True
 
 
 def references(pipeline: Pipeline, settings: Settings) -> tuple[Reference, ...]:
@@ -38,7 +42,7 @@ def references(pipeline: Pipeline, settings: Settings) -> tuple[Reference, ...]:
     del settings
     spec = pipeline.spec
     return (
-        *(_entry(path, ref) for path, ref in service_refs(spec)),
+        *(_of_service(path, ref) for path, ref in service_refs(spec)),
         *_callers(spec),
         *_of_pods(spec.runtime or Runtime()),
         *_certificate(spec),
@@ -58,7 +62,7 @@ def _of_store(spec: RAGPipelineSpec) -> Iterator[tuple[str, SecretKeyRef | None]
     qdrant = spec.vector_store.qdrant
     if qdrant is not None:
         yield "spec.vectorStore.qdrant.apiKeySecretRef", qdrant.api_key_secret_ref
-        yield "spec.vectorStore.qdrant.caSecretRef", qdrant.ca_secret_ref
+        yield _AUTHORITY, qdrant.ca_secret_ref
 
 
 def _of_embedding(spec: RAGPipelineSpec) -> Iterator[tuple[str, SecretKeyRef | None]]:
@@ -102,7 +106,7 @@ def _of_pods(runtime: Runtime) -> Iterator[Reference]:
         yield _whole("ServiceAccount", account, "spec.runtime.serviceAccount.name")
     for position, variable in enumerate(runtime.env or ()):
         if variable.secret_key_ref is not None:
-            yield _entry(f"spec.runtime.env[{position}].secretKeyRef", variable.secret_key_ref)
+            yield _entry(f"spec.runtime.env[{position}].secretKeyRef", variable.secret_key_ref, rolls=True)
     bundle = runtime.ca_bundle
     if bundle is not None:
         yield Reference("ConfigMap", bundle.config_map_name, frozenset({bundle.key}), "spec.runtime.caBundle")
@@ -113,12 +117,17 @@ def _certificate(spec: RAGPipelineSpec) -> Iterator[Reference]:
     if ingress is not None and ingress.tls_secret_name is not None:
         path = "spec.exposure.ingress.tlsSecretName"
         # Often made only when the Ingress is there, by whoever issues certificates.
-        yield Reference("Secret", ingress.tls_secret_name, frozenset(), path, is_needed=False)
+        yield Reference("Secret", ingress.tls_secret_name, frozenset(), path, is_needed=False, rolls=False)
 
 
-def _entry(path: str, ref: SecretKeyRef) -> Reference:
-    return Reference("Secret", ref.name, frozenset({ref.key}), path)
+def _of_service(path: str, ref: SecretKeyRef) -> Reference:
+    return _entry(path, ref, rolls=path == _AUTHORITY)
+
+
+def _entry(path: str, ref: SecretKeyRef, *, rolls: bool) -> Reference:
+    return Reference("Secret", ref.name, frozenset({ref.key}), path, rolls=rolls)
 
 
 def _whole(what: What, name: str, path: str) -> Reference:
-    return Reference(what, name, frozenset(), path)
+    """All of an object: callers' keys, which are read again, or what isn't read by the service at all."""
+    return Reference(what, name, frozenset(), path, rolls=False)

@@ -10,7 +10,7 @@ from ragfleet_api.config.runtime import RuntimeConfig
 from ragfleet_api.spec.runtime import CABundle, Models, Runtime
 from ragfleet_operator import names
 from ragfleet_operator.model import Pipeline
-from ragfleet_operator.render.config_map import CONFIG_FILE, digest_of
+from ragfleet_operator.render.config_map import CONFIG_FILE
 from ragfleet_operator.render.parts import some
 from ragfleet_operator.render.references import service_refs
 from ragfleet_operator.render.secret import ADMIN_TOKEN
@@ -38,11 +38,11 @@ class Mounted:
     mount: dict[str, Any]
 
 
-def mounted(pipeline: Pipeline, config: RuntimeConfig) -> tuple[Mounted, ...]:
-    """All volumes of a pod."""
+def mounted(pipeline: Pipeline, config: RuntimeConfig, digest: str) -> tuple[Mounted, ...]:
+    """All volumes of a pod. digest: of the configuration as it is mounted."""
     runtime = pipeline.spec.runtime or Runtime()
     return (
-        _config(pipeline, config),
+        _config(pipeline, digest),
         _data(pipeline),
         _mounted("tmp", {"emptyDir": {"sizeLimit": _TEMPORARY_SIZE}}, TEMPORARY_FOLDER),
         *_secrets(_entries(pipeline, config)),
@@ -55,8 +55,8 @@ def _mounted(name: str, source: dict[str, Any], path: str, **how: Any) -> Mounte
     return Mounted({"name": name, **source}, {"name": name, "mountPath": path, **how})
 
 
-def _config(pipeline: Pipeline, config: RuntimeConfig) -> Mounted:
-    name = names.config_map(pipeline.key.name, digest_of(config))
+def _config(pipeline: Pipeline, digest: str) -> Mounted:
+    name = names.config_map(pipeline.key.name, digest)
     source = {"configMap": {"name": name, "defaultMode": _GROUP_MAY_READ}}
     # The file alone: other volumes are mounted beside it. It never changes, so a link isn't missed.
     return _mounted("config", source, CONFIG_PATH, subPath=CONFIG_FILE, readOnly=True)

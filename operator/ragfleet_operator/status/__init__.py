@@ -10,7 +10,7 @@ from ragfleet_operator.status.change import (
     transitions,
     urgency,
 )
-from ragfleet_operator.status.pods import troubles
+from ragfleet_operator.status.pods import ready_pods, troubles
 
 __all__ = [
     "Transition",
@@ -21,6 +21,7 @@ __all__ = [
     "is_settled",
     "is_stalled",
     "patch",
+    "ready_pods",
     "transitions",
     "troubles",
     "urgency",

@@ -72,6 +72,9 @@ _NOT_READY: Final = (
     *_FAULTS,
     *_MISSING,
     r.REINDEX_REQUIRED,
+    r.REVISION_NOT_FOUND,
+    r.IMAGE_OUTDATED,
+    r.ROLLED_BACK,
     r.VOLUME_LOST,
     *_PODS,
     *_REFUSED,
@@ -86,7 +89,7 @@ _NOT_TOLD: Final = (r.NOT_POLLED, r.NO_ANSWER, r.NOT_REPORTED)
 # Every reason that a condition may have, by its status.
 ALLOWED: Final[Mapping[str, Mapping[Status, tuple[Reason, ...]]]] = {
     READY: {
-        "True": (r.READY, r.SCALED_TO_ZERO),
+        "True": (r.READY, r.SCALED_TO_ZERO, r.PINNED),
         "False": _NOT_READY,
         "Unknown": (*_NOT_KNOWN, r.SUSPENDED),
     },

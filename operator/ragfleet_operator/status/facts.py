@@ -7,6 +7,7 @@ from typing import Any, Final
 from ragfleet_api.spec.generation import Generation
 from ragfleet_operator import names
 from ragfleet_operator.model import Observation, Pipeline
+from ragfleet_operator.revisions import as_json
 from ragfleet_operator.status.polled import index_counts
 from ragfleet_operator.status.workload import Workload, fewest_replicas, has_service
 
@@ -18,6 +19,7 @@ FIELDS: Final = frozenset(
         "endpoint",
         "model",
         "runtime",
+        "revisions",
         "index",
         "replicas",
         "readyReplicas",
@@ -39,13 +41,14 @@ def facts(pipeline: Pipeline, seen: Observation, workload: Workload | None) -> d
         "endpoint": endpoint,
         "model": _model(pipeline.spec.generation),
         "runtime": runtime,
+        "revisions": pipeline.status.get("revisions") if seen.revisions is None else as_json(seen.revisions),
         "index": index_counts(pipeline, seen),
         "replicas": replicas,
         "readyReplicas": ready,
         "selector": names.selector_text(names.selector(name)),
     }
     others = {field: value for field, value in pipeline.status.items() if field not in FIELDS}
-    return {**others, **{field: value for field, value in ours.items() if value is not None}}
+    return {**others, **{field: value for field, value in ours.items() if value not in (None, {})}}
 
 
 def _model(generation: Generation) -> str:

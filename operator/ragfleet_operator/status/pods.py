@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from ragfleet_operator.model import Key, Object, PodTrouble
+from ragfleet_operator.names import REVISION_LABEL
+from ragfleet_operator.revisions.fault import CONTAINER, CRASH, IMAGE, NO_ROOM, OWN
 from ragfleet_operator.status import reasons as r
 from ragfleet_operator.status.reasons import Reason
 from ragfleet_operator.status.text import one_line
 
 # Kubernetes' words for the same trouble take turns while it lasts. The first that applies is told.
 _WORDS: Final[Sequence[tuple[Reason, frozenset[str]]]] = (
-    (
-        r.IMAGE_PULL_BACK_OFF,
-        frozenset(
-            {
-                "ImagePullBackOff",
-                "ErrImagePull",
-                "InvalidImageName",
-                "ErrImageNeverPull",
-                "ImageInspectError",
-                "RegistryUnavailable",
-                "SignatureValidationFailed",
-            }
-        ),
-    ),
-    (
-        r.CRASH_LOOP_BACK_OFF,
-        frozenset(
-            {
-                "CrashLoopBackOff",
-                "Error",
-                "OOMKilled",
-                "Completed",
-                "ContainerCannotRun",
-                "RunContainerError",
-                "StartError",
-                "ContainerStatusUnknown",
-                "PostStartHookError",
-            }
-        ),
-    ),
-    (
-        r.CONTAINER_CONFIG_ERROR,
-        frozenset({"CreateContainerConfigError", "CreateContainerError", "PreCreateHookError"}),
-    ),
-    (r.UNSCHEDULABLE, frozenset({"Unschedulable", "SchedulingGated"})),
+    (r.IMAGE_PULL_BACK_OFF, OWN[IMAGE]),
+    (r.CRASH_LOOP_BACK_OFF, OWN[CRASH]),
+    (r.CONTAINER_CONFIG_ERROR, OWN[CONTAINER]),
+    (r.UNSCHEDULABLE, NO_ROOM),
 )
 _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
 _BETWEEN_CRASHES: Final = frozenset({None, *_STARTING})
@@ -74,15 +47,29 @@ def trouble_of(pod: Object) -> PodTrouble | None:
     conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
     if "deletionTimestamp" in metadata or status.get("phase") in ("Succeeded", "Failed"):
         return None
-    if conditions.get("Ready", {}).get("status") == "True":
+    if _is_ready(pod):
         return None
+    revision = revision_of(pod)
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         if (trouble := _of_container(metadata["name"], container)) is not None:
-            return trouble
+            return replace(trouble, revision=revision)
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False" and scheduled.get("reason"):
-        return PodTrouble(metadata["name"], scheduled["reason"], one_line(scheduled.get("message") or ""))
+        message = one_line(scheduled.get("message") or "")
+        return PodTrouble(metadata["name"], scheduled["reason"], message, revision=revision)
     return None
+
+
+def ready_pods(pods: Iterable[Object]) -> dict[str, int]:
+    """How many pods are ready of each revision, without those that end."""
+    found = Counter(revision_of(pod) for pod in pods if _is_ready(pod))
+    return dict(found)
+
+
+def revision_of(pod: Object) -> str:
+    """The revision that a pod was made of, "" where it doesn't say."""
+    revision: str = (pod["metadata"].get("labels") or {}).get(REVISION_LABEL, "")
+    return revision
 
 
 def worst(found: Iterable[PodTrouble]) -> tuple[Reason, PodTrouble] | None:
@@ -112,6 +99,12 @@ def told(reason: Reason, trouble: PodTrouble, key: Key, image: str) -> str:
         )
     detail = _detail(trouble)
     return f"a node can't make the container of pod {pod}{detail}: see kubectl describe pod {place}"
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    is_going = "deletionTimestamp" in pod["metadata"]
+    return not is_going and any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _ranks(word: str) -> Iterator[int]:

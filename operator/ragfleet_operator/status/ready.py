@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ragfleet_operator.model import Observation, Pipeline
+from ragfleet_operator.names import PIN_ANNOTATION
+from ragfleet_operator.revisions import is_rolled_back
 from ragfleet_operator.status import reasons as r
 from ragfleet_operator.status.availability import hindrance_of
 from ragfleet_operator.status.conditions import (
@@ -46,6 +48,10 @@ def ready(findings: Findings) -> Verdict:
     if wanted_replicas(findings.pipeline.spec) == 0:
         message = "no replica runs, as spec.replicas: 0 says"
         return Verdict(READY, "True", r.SCALED_TO_ZERO, message)
+    revisions = findings.seen.revisions
+    if revisions is not None and revisions.pinned:
+        message = f"revision {revisions.pinned} runs, as the annotation {PIN_ANNOTATION} says"
+        return Verdict(READY, "True", r.PINNED, message)
     return Verdict(READY, "True", r.READY, _all_well(findings))
 
 
@@ -61,6 +67,21 @@ def _held(findings: Findings) -> Verdict | None:
     return None if findings.seen.held_fingerprint is None else _unless(findings, INDEX_READY, "False")
 
 
+def _revision(findings: Findings) -> Verdict | None:
+    """Why the specification can't be followed, where no revision can be made or found."""
+    seen = findings.seen
+    if seen.refusal:
+        return Verdict(READY, "False", r.IMAGE_OUTDATED, seen.refusal)
+    if seen.revisions is None or not seen.revisions.unknown_pin:
+        return None
+    message = (
+        f"the annotation {PIN_ANNOTATION} names {seen.revisions.unknown_pin}, and no such revision is kept: "
+        f"name one that ragfleet rollback {findings.pipeline.key.name} --list shows, or take the annotation "
+        "away"
+    )
+    return Verdict(READY, "False", r.REVISION_NOT_FOUND, message)
+
+
 def _unread(findings: Findings) -> Verdict | None:
     return _unless(findings, CHILDREN_APPLIED, "Unknown")
 
@@ -74,6 +95,20 @@ def _volume(findings: Findings) -> Verdict | None:
         return None
     message = "the volume of the data's claim is gone: restore it, or delete the claim and ingest again"
     return Verdict(READY, "False", r.VOLUME_LOST, message)
+
+
+def _rolled_back(findings: Findings) -> Verdict | None:
+    revisions = findings.seen.revisions
+    if revisions is None or revisions.rejected is None or not is_rolled_back(revisions):
+        return None
+    rejected = revisions.rejected
+    message = (
+        f"generation {rejected.generation} was rolled back, as its revision {rejected.revision} failed "
+        f"({rejected.reason}: {rejected.message}); revision {revisions.current} serves: correct the "
+        f"specification, or try it again: ragfleet rollback {findings.pipeline.key.name} "
+        f"--to-revision {rejected.revision}"
+    )
+    return Verdict(READY, "False", r.ROLLED_BACK, message)
 
 
 def _pods(findings: Findings) -> Verdict | None:
@@ -114,9 +149,11 @@ _CHECKS: Final[tuple[Callable[[Findings], Verdict | None], ...]] = (
     _fault,
     _missing,
     _held,
+    _revision,
     _unread,
     _unchecked,
     _volume,
+    _rolled_back,
     _pods,
     _index,
     _store,

@@ -33,6 +33,11 @@ def _stalled(word: str, meaning: str, advice: str) -> Reason:
 
 # The normal course
 READY: Final = _calm("Ready", "the service is as the specification says")
+PINNED: Final = _calm(
+    "Pinned",
+    "the service runs the revision that the annotation `ragfleet.dev/pin-revision` names",
+    "take the annotation away to go on: `ragfleet rollback NAME --clear`",
+)
 AVAILABLE: Final = _calm("Available", "at least one replica serves")
 SCALED_TO_ZERO: Final = _calm(
     "ScaledToZero", "no replica runs, as `spec.replicas: 0` says", "raise `spec.replicas` to serve"
@@ -69,6 +74,21 @@ REINDEX_REQUIRED: Final = _stalled(
     "ReindexRequired",
     "the change needs an index built anew; it is held back and the version before keeps serving",
     "change it back, or create a pipeline with another name and ingest again",
+)
+ROLLED_BACK: Final = _stalled(
+    "RolledBack",
+    "what the specification asks for failed; the last good revision serves",
+    "correct the specification; to try the same again, `ragfleet rollback NAME --to-revision ID`",
+)
+REVISION_NOT_FOUND: Final = _stalled(
+    "RevisionNotFound",
+    "the annotation `ragfleet.dev/pin-revision` names a revision that isn't kept; nothing is changed",
+    "name another, which `ragfleet rollback NAME --list` shows, or take the annotation away",
+)
+IMAGE_OUTDATED: Final = _stalled(
+    "ImageOutdated",
+    "the pinned image is too old for this operator to write a changed configuration for it",
+    "name a newer `spec.runtime.image`, or set `spec.runtime.upgradePolicy` to WithOperator",
 )
 SECRET_MISSING: Final = Reason(
     "SecretMissing", "a Secret that the specification names isn't there", "create it"

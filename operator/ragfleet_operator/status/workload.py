@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ragfleet_api.spec.pipeline import RAGPipelineSpec
-from ragfleet_api.spec.scaling import DEFAULT_MIN_REPLICAS
-from ragfleet_operator import names
+from ragfleet_operator import model, names
 from ragfleet_operator.kinds import DEPLOYMENT, PVC, SERVICE, Kind
 from ragfleet_operator.model import Object, Observation, Pipeline, Ref
+from ragfleet_operator.render.autoscaler import bounds
 from ragfleet_operator.status.conditions import READY, conditions_of
 
 
@@ -85,12 +85,9 @@ def wanted_replicas(spec: RAGPipelineSpec) -> int | None:
 
 def fewest_replicas(spec: RAGPipelineSpec) -> int:
     """The fewest replicas that should be there."""
-    scaling = spec.autoscaling
-    if scaling is None:
-        return 1 if spec.replicas is None else spec.replicas
-    if scaling.min_replicas is not None:
-        return scaling.min_replicas
-    return min(DEFAULT_MIN_REPLICAS, scaling.max_replicas or DEFAULT_MIN_REPLICAS)
+    if spec.autoscaling is not None:
+        return bounds(spec.autoscaling)[0]
+    return 1 if spec.replicas is None else spec.replicas
 
 
 def has_service(pipeline: Pipeline, seen: Observation) -> bool:
@@ -109,11 +106,7 @@ def has_lost_volume(pipeline: Pipeline, seen: Observation) -> bool:
 
 def own(pipeline: Pipeline, seen: Observation, kind: Kind) -> Object | None:
     """The child of that kind with the pipeline's name, None where it is missing or somebody else's."""
-    found = seen.children.get(Ref(kind, pipeline.key.name))
-    if found is None:
-        return None
-    owners = found["metadata"].get("ownerReferences") or ()
-    return found if any(owner.get("uid") == pipeline.uid for owner in owners) else None
+    return model.own(seen.children, Ref(kind, pipeline.key.name), pipeline.uid)
 
 
 def _was_ready(pipeline: Pipeline) -> bool:

@@ -33,6 +33,7 @@ ELSEWHERE = (
     "exposure.",
     "networkPolicy.",
     "monitoring.",
+    "upgrade.",
     "suspend",
     "vectorStore.embedded.",
     "vectorStore.deletionPolicy",

@@ -81,7 +81,7 @@ def test_rules_are_told_beside_unknown_fields() -> None:
         "to one process",
         "pipeline.yaml:11: spec.replica: unknown field; did you mean replicas? "
         "allowed: auth, autoscaling, chunking, embedding, exposure, generation, ingestion, monitoring, "
-        "networkPolicy, replicas, requests, retrieval, runtime, suspend, vectorStore",
+        "networkPolicy, replicas, requests, retrieval, runtime, suspend, upgrade, vectorStore",
     ]
 
 

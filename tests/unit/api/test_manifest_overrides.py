@@ -24,7 +24,7 @@ spec:
 AUTH = "auth.required=false"
 SECTIONS = (
     "vectorStore, embedding, chunking, retrieval, generation, ingestion, requests, auth, runtime, replicas, "
-    "autoscaling, exposure, networkPolicy, monitoring, suspend"
+    "autoscaling, exposure, networkPolicy, monitoring, upgrade, suspend"
 )
 
 

@@ -44,6 +44,18 @@ def test_an_object_from_the_server_is_read_whole() -> None:
         "selector": "app.kubernetes.io/instance=handbook",
         "runtime": {"replicas": "1/2", "image": "registry.example/ragfleet:1"},
         "index": {"collection": "team-a-handbook", "documents": 2**31, "chunks": 0, "staleDocuments": 0},
+        "revisions": {
+            "current": "0123456789",
+            "lastGood": "0123456789",
+            "pinned": "0123456789",
+            "rejected": {
+                "revision": "abcdef0123",
+                "generation": 2,
+                "reason": "CrashLoopBackOff",
+                "message": "a pod of it: back-off 40s restarting",
+                "pin": "abcdef0123@2",
+            },
+        },
     }
     pipeline = RAGPipeline.model_validate(stored)
     assert pipeline.metadata.namespace == "team-a"
@@ -78,6 +90,12 @@ def test_a_status_may_be_of_no_generation_but_not_less() -> None:
         {"index": {"documents": -1}},
         {"index": {"chunks": 1.5}},
         {"model": "a" * 257},
+        {"revisions": {"current": ""}},
+        {"revisions": {"lastGood": "a" * 64}},
+        {"revisions": {"rejected": {"revision": "a", "generation": 1, "reason": "NotReady"}}},
+        {"revisions": {"rejected": {"revision": "a", "generation": -1, "reason": "a", "message": ""}}},
+        {"revisions": {"rejected": {"revision": "a", "generation": 1, "reason": "", "message": ""}}},
+        {"revisions": {"rejected": {"revision": "a", "generation": 1, "reason": "a", "message": "a" * 4097}}},
     ],
 )
 def test_a_status_that_says_nothing_sensible(change: dict[str, Any]) -> None:

@@ -14,7 +14,19 @@ from ragfleet_cli.main import main
 from support.fake_service import FakeService
 from support.rule_cases import MINIMAL
 
-COMMANDS = ("up", "serve", "ingest", "ask", "search", "evaluate", "validate", "operator", "render", "crd")
+COMMANDS = (
+    "up",
+    "serve",
+    "ingest",
+    "ask",
+    "search",
+    "evaluate",
+    "validate",
+    "operator",
+    "render",
+    "rollback",
+    "crd",
+)
 Captured = pytest.CaptureFixture[str]
 
 

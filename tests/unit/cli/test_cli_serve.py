@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -108,14 +109,59 @@ def test_another_version_of_the_configuration_is_refused(
     assert run(tmp_path, changed(configVersion=2, sharding={"of": "tomorrow"})) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        f"ragfleet: {tmp_path / 'config.json'}: configVersion is 2, and this build (0.1.0) knows "
-        "configVersion 1: run the service and the operator in versions that belong together"
+        f"ragfleet: {tmp_path / 'config.json'}: configVersion is 2, and this build (0.1.0) reads "
+        "configVersion 1: name a newer image in spec.runtime.image, one of the operator's version"
     )
     without = changed()
     del without["configVersion"]
     assert run(tmp_path, without) == 2
-    assert "configVersion is missing, and this build" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "configVersion is missing, and this build (0.1.0) reads configVersion 1: "
+        "give the configuration that the operator wrote"
+    )
     assert not calls
+
+
+@pytest.mark.parametrize(
+    ("told", "way_out"),
+    [
+        (0, "name an older image in spec.runtime.image, or run an operator of this image's version"),
+        (-1, "name an older image in spec.runtime.image, or run an operator of this image's version"),
+        (10**9, "name a newer image in spec.runtime.image, one of the operator's version"),
+        *((told, "give the configuration that the operator wrote") for told in ("1", 1.0, True, None, [1])),
+    ],
+)
+def test_a_version_is_a_number_and_what_to_do_is_told_by_its_side(
+    told: Any, way_out: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(changed(configVersion=told)))
+    with pytest.raises(CliError) as caught:
+        read_config(file)
+    this = "this build (0.1.0) reads configVersion 1"
+    assert str(caught.value) == f"{file}: configVersion is {json.dumps(told)}, and {this}: {way_out}"
+
+
+def test_the_command_itself_refuses_another_version_before_anything_else(tmp_path: Path) -> None:
+    """Of a whole process: its exit code, and its standard streams, which are all that a pod's log has."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"configVersion": 2, "sharding": {"of": "tomorrow"}}))
+    command = [sys.executable, "-m", "ragfleet_cli", "serve", "--config", str(file)]
+    ended = subprocess.run(
+        [*command, "--secrets-dir", str(tmp_path / "none"), "--data", str(tmp_path / "data"), "--port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        f"ragfleet: {file}: configVersion is 2, and this build (0.1.0) reads configVersion 1: "
+        "name a newer image in spec.runtime.image, one of the operator's version\n"
+    )
+    assert not (tmp_path / "data").exists()
 
 
 def test_unknown_and_missing_fields_are_named_without_their_values(
@@ -133,7 +179,7 @@ def test_unknown_and_missing_fields_are_named_without_their_values(
             f"{place}: retrieval.topK: missing",
             f"{place}: chunking.maxTokens: input should be a valid integer",
             f"{place}: chunking.overlapTokens: missing",
-            f"{place}: this build (0.1.0) knows configVersion 1: run the service and the operator in "
+            f"{place}: this build (0.1.0) reads configVersion 1: run the service and the operator in "
             "versions that belong together",
         ]
     )

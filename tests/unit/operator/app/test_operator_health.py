@@ -72,15 +72,15 @@ def test_a_stuck_worker_and_a_late_loop_are_named() -> None:
 
 def test_it_is_ready_when_all_is_listed_or_refused_and_pipelines_are_there(clock: Clock) -> None:
     pipelines, secrets = states = _states(clock)
-    assert len(unready(states, working=False)) == 3
+    assert len(unready(states, settled=False)) == 3
     secrets.enter(Phase.FORBIDDEN, "secrets is forbidden")
     pipelines.enter(Phase.ABSENT, "the cluster doesn't know the kind")
-    assert unready(states, working=True) == [
+    assert unready(states, settled=True) == [
         "watch of ragpipelines: absent (the cluster doesn't know the kind)"
     ]
     pipelines.enter(Phase.LISTENING)
     pipelines.synced = True
-    assert unready(states, working=True) == []
+    assert unready(states, settled=True) == []
     assert limits(states) == ["watch of secrets in a: (secrets is forbidden)"]
 
 

@@ -32,11 +32,13 @@ def test_states_are_read_when_they_are_asked_for() -> None:
             depth=lambda: 7,
             lag=lambda: 0.5,
             pipelines=pipelines.items,
+            leading=lambda: True,
         )
     )
     text = metrics.text().decode()
     assert 'ragfleet_pipeline_condition{name="b",namespace="a",status="True",type="Ready"} 1.0' in text
     assert "ragfleet_operator_queue_depth 7.0" in text
+    assert "ragfleet_operator_leading 1.0" in text
     assert 'ragfleet_operator_watch_synced{kind="RAGPipeline",namespace="a",selector=""} 0.0' in text
     assert "ragfleet_operator_build_info{version=" in text
     pipelines.clear()

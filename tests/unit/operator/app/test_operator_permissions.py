@@ -12,13 +12,43 @@ import yaml
 import ragfleet_operator.engine
 from ragfleet_operator import permissions
 from ragfleet_operator.engine.cluster import Cluster
+from ragfleet_operator.engine.lease import Leases
 from ragfleet_operator.kinds import CHILDREN, PIPELINE, POD
-from ragfleet_operator.permissions import PERMISSIONS, VERBS, role, rules
+from ragfleet_operator.permissions import (
+    LEASE_VERBS,
+    PERMISSIONS,
+    VERBS,
+    election,
+    election_role,
+    role,
+    rules,
+)
 
 
 def test_each_call_of_the_client_has_its_verbs() -> None:
     calls = {name for name, _ in inspect.getmembers(Cluster, inspect.isfunction) if not name.startswith("_")}
     assert calls == set(VERBS)
+
+
+def test_each_call_of_the_elector_has_its_verb_on_one_lease() -> None:
+    calls = {name for name, _ in inspect.getmembers(Leases, inspect.isfunction) if not name.startswith("_")}
+    assert calls == set(LEASE_VERBS)
+    assert rules(election("mine")) == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": ["mine"],
+            "verbs": ["get", "update"],
+        },
+    ]
+
+
+def test_the_role_of_the_election_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    permissions.main(["--scope", "election", "--namespace", "team-a", "--lease-name", "mine"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed == election_role("ragfleet-operator-election", "team-a", "mine")
+    assert printed["kind"] == "Role"
 
 
 def test_the_children_get_the_verbs_of_the_calls_and_those_of_a_watch_and_no_others() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 from ragfleet_operator.engine.cache import Cache
 from ragfleet_operator.engine.trim import trimmed
 from ragfleet_operator.engine.watched import Watched
-from ragfleet_operator.kinds import DEPLOYMENT, PIPELINE, SECRET, SERVICE
+from ragfleet_operator.kinds import CONTROLLER_REVISION, DEPLOYMENT, PIPELINE, SECRET, SERVICE
 from ragfleet_operator.model import Key, Ref
 from ragfleet_operator.names import PIPELINE_LABEL
 
@@ -121,6 +122,29 @@ def test_a_pipeline_is_found_by_its_own_name() -> None:
     assert found["metadata"]["uid"] == "u1"
     assert cache.see(PIPELINE, "DELETED", service(6, labels=None)) == KEY
     assert cache.pipeline(KEY) is None
+
+
+def test_a_revision_is_given_out_as_it_came_and_takes_little_room() -> None:
+    cache = Cache()
+    labels = {PIPELINE_LABEL: "handbook"}
+    metadata = {
+        "name": "handbook-0",
+        "namespace": "default",
+        "labels": labels,
+        "uid": "u",
+        "resourceVersion": "1",
+    }
+    data = {"config": "a word and another " * 1000}
+    cache.see(CONTROLLER_REVISION, "ADDED", {"metadata": metadata, "revision": 1, "data": data})
+    found = cache.children(KEY)[Ref(CONTROLLER_REVISION, "handbook-0")]
+    assert (found["data"], found["revision"]) == (data, 1)
+    tracemalloc.start()
+    cache.see(
+        CONTROLLER_REVISION, "MODIFIED", {"metadata": {**metadata, "resourceVersion": "2"}, "data": data}
+    )
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < len(data["config"]) / 2
 
 
 def test_no_value_of_a_secret_is_kept() -> None:

@@ -7,10 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragfleet_operator.engine.ownership import is_owned
 from ragfleet_operator.engine.prune import leftovers
 from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, DEPLOYMENT, PDB, PVC, SECRET, SERVICE
-from ragfleet_operator.model import Ref
+from ragfleet_operator.model import Ref, is_owned
 
 UID = "u1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from ragfleet_operator.kinds import (
     DEPLOYMENT,
     NETWORK_POLICY,
     PIPELINE,
+    POD,
     SECRET,
     SERVICE,
 )
 from ragfleet_operator.model import Key, Settings
+from ragfleet_operator.names import REVISION_LABEL, SECRETS_ANNOTATION, selector
 from ragfleet_operator.status.conditions import conditions_of
 from support.engine_run import pipeline
 from support.fake_cluster import FakeCluster
@@ -34,13 +37,23 @@ class World:
     def __init__(self) -> None:
         self.cluster = FakeCluster()
         self.leads = True
+        self.engines: list[Engine] = []
         self.engine = self.restarted()
 
     def restarted(self) -> Engine:
         """Another operator, that remembers nothing."""
         settings = Settings(image="registry.example/ragfleet:1")
-        self.engine = make_engine(self.cluster, settings, may_write=lambda: self.leads)
+        self.engine = make_engine(
+            self.cluster, settings, may_write=lambda: self.leads, address=lambda _: "http://127.0.0.1:9"
+        )
+        self.engines.append(self.engine)
         return self.engine
+
+    async def end(self) -> None:
+        """Close what the engines have opened."""
+        for engine in self.engines:
+            engine.poller.close()
+            await engine.poller.run()
 
     def edit(self, **spec: Any) -> dict[str, Any]:
         """A user writes the pipeline."""
@@ -52,6 +65,23 @@ class World:
         """Show the engine all that there is, and make a pass."""
         await self.engine.fill(None)
         return await self.engine.reconciler.reconcile(KEY)
+
+    def is_overdue(self, revision: str) -> None:
+        """A pod of a revision fails beside one of another, and the Deployment's deadline passes."""
+        for name, label, is_ready in (("old", "other", "True"), ("new", revision, "False")):
+            state = {} if is_ready == "True" else {"waiting": {"reason": "CrashLoopBackOff"}}
+            labels = {**selector(KEY.name), REVISION_LABEL: label}
+            self.cluster.put(
+                POD,
+                {"metadata": {"namespace": "default", "name": name, "labels": labels}},
+                conditions=[{"type": "Ready", "status": is_ready}],
+                containerStatuses=[{"state": state, "restartCount": 5}],
+            )
+        deployment = self.cluster.objects[DEPLOYMENT, *KEY]
+        late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+        observed = deployment["metadata"]["generation"]
+        counts = {"replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}
+        self.cluster.put(DEPLOYMENT, deployment, observedGeneration=observed, conditions=[late], **counts)
 
     def roll_out(self) -> None:
         """The Deployment's pods become available."""
@@ -71,8 +101,10 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    await made.end()
 
 
 async def test_a_pass_makes_the_children_and_says_that_it_is_at_work(world: World) -> None:
@@ -217,3 +249,51 @@ async def test_nothing_is_remembered_of_a_pipeline_that_is_gone(world: World) ->
         for name, value in vars(memory).items() if hasattr(memory, "__dict__") else ():
             assert not (isinstance(value, dict) and KEY in value), name
     assert len(world.engine.cache) == 0
+
+
+async def test_the_first_pods_wait_for_the_key_of_what_they_read_once_and_nobody_races_for_it(
+    world: World,
+) -> None:
+    world.cluster.put(
+        SECRET, {"metadata": {"namespace": "default", "name": "db"}, "data": {"password": "eA=="}}
+    )
+    variable = {"name": "P", "secretKeyRef": {"name": "db", "key": "password"}}
+    foreign = {"metadata": {"namespace": "default", "name": "handbook-admin"}, "data": {"token": "eA=="}}
+    world.cluster.put(SECRET, foreign)
+    world.edit(runtime={"env": [variable]})
+    pauses = [await world.look() for _ in range(3)]
+    assert all(
+        pause is not None and pause >= 1 for pause in pauses
+    )  # it isn't ours: a fault, told and waited for
+    world.cluster.remove(SECRET, "default", "handbook-admin")
+    assert await world.look() == pytest.approx(0.1)
+    assert (DEPLOYMENT, *KEY) not in world.cluster.objects
+    await world.look()
+    template = world.cluster.objects[DEPLOYMENT, *KEY]["spec"]["template"]
+    assert template["metadata"]["annotations"][SECRETS_ANNOTATION]
+
+
+async def test_a_verdict_is_told_before_it_is_carried_out(world: World) -> None:
+    world.edit()
+    await world.look()
+    world.roll_out()
+    await world.look()
+    good = running_revision(world)
+    world.edit(runtime={"image": "registry.example/ragfleet:crash"})
+    await world.look()
+    bad = running_revision(world)
+    world.is_overdue(bad)
+    assert await world.look() == pytest.approx(0.1)
+    assert running_revision(world) == bad
+    told = world.cluster.objects[PIPELINE, *KEY]["status"]
+    assert told["revisions"]["rejected"]["revision"] == bad
+    assert conditions_of(told)["Ready"]["reason"] == "RolledBack"
+    world.restarted()
+    await world.look()
+    assert running_revision(world) == good
+
+
+def running_revision(world: World) -> str:
+    labels = world.cluster.objects[DEPLOYMENT, *KEY]["spec"]["template"]["metadata"]["labels"]
+    found: str = labels[REVISION_LABEL]
+    return found

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = Key("default", "handbook")
 PATH = "spec.generation.openAI.apiKeySecretRef"
-WANTED = (Reference("Secret", "llm", frozenset({"token"}), PATH),)
+WANTED = (Reference("Secret", "llm", frozenset({"token"}), PATH, rolls=False),)
 
 
 class World:
@@ -68,10 +68,10 @@ async def test_what_is_missing_is_read_every_three_seconds_and_the_rest_every_fi
     world.now = 3
     assert await world.missing() == ()
     assert world.reads == 2
-    world.now = 290
+    world.now = 260
     await world.missing()
     assert world.reads == 2
-    world.now = 304
+    world.now = 264
     await world.missing()
     assert world.reads == 3
 
@@ -100,8 +100,8 @@ async def test_claims_need_no_entries_and_what_pods_do_not_need_is_not_looked_fo
     metadata = {"namespace": "default", "name": "models"}
     world.cluster.put(PVC, {"metadata": metadata, "spec": {}})
     wanted = (
-        Reference("PersistentVolumeClaim", "models", frozenset(), "spec.runtime.models"),
-        Reference("Secret", "tls", frozenset(), "spec.exposure", is_needed=False),
+        Reference("PersistentVolumeClaim", "models", frozenset(), "spec.runtime.models", rolls=False),
+        Reference("Secret", "tls", frozenset(), "spec.exposure", is_needed=False, rolls=False),
     )
     assert (await world.references.resolve(KEY, wanted)).missing == ()
     assert world.reads == 0

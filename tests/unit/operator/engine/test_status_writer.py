@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ragfleet_operator.engine.cache import Cache
-from ragfleet_operator.engine.errors import Forbidden
+from ragfleet_operator.engine.errors import Conflict, Forbidden
 from ragfleet_operator.engine.status_writer import StatusWriter
 from ragfleet_operator.engine.writes import Writes
 from ragfleet_operator.kinds import PIPELINE
@@ -120,3 +120,22 @@ async def test_good_news_never_gives_way(world: World) -> None:
     world.busy = True
     assert await world.write(status()) is None
     assert world.writes == 1
+
+
+async def test_a_pipeline_that_changes_again_and_again_is_not_raced(world: World) -> None:
+    world.cluster.faults["status", PIPELINE] = Conflict("changed")
+    pauses = [await world.write(status()) for _ in range(12)]
+    assert pauses[:4] == [0.2, 0.4, 0.8, 1.6]
+    assert pauses[-1] == 30
+    world.cluster.faults.clear()
+    assert await world.write(status()) is None
+    world.cluster.faults["status", PIPELINE] = Conflict("changed")
+    assert await world.write(status("False")) == 0.2
+
+
+async def test_a_verdict_on_a_revision_is_told_at_once(world: World) -> None:
+    rejected = {"revision": "aa", "generation": 1, "reason": "CrashLoopBackOff", "message": "m"}
+    await world.write(status("False"))
+    assert await world.write(status("False", revisions={"current": "aa"})) == 30  # progress can wait
+    assert await world.write(status("False", revisions={"current": "aa", "rejected": rejected})) is None
+    assert world.writes == 2

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, DEPLOYMENT, HPA
+from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, HPA
 from ragfleet_operator.model import Observation, Ref
 from ragfleet_operator.render import without_workload
 from support.rendering import one, rendered
@@ -14,13 +14,13 @@ def test_children_come_in_the_order_in_which_they_are_applied() -> None:
     assert order == sorted(order)
 
 
-def test_the_workload_is_the_configuration_and_the_deployment() -> None:
+def test_the_workload_is_the_configuration_the_revision_and_the_deployment() -> None:
     children = rendered(SCALED)
     rest = without_workload(children)
     assert [child for child in children if child not in rest] == [
-        child for child in children if child.kind in (CONFIG_MAP, DEPLOYMENT)
+        child for child in children if child.kind in (CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT)
     ]
-    assert len(children) - len(rest) == 2
+    assert len(children) - len(rest) == 3
 
 
 def test_an_autoscaler_waits_for_its_deployment() -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import json
 import shlex
 from typing import Any
 
 import pytest
 
 from ragfleet_operator import names
-from ragfleet_operator.kinds import DEPLOYMENT
+from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT
 from ragfleet_operator.model import Settings
-from ragfleet_operator.render import query_fingerprint_of
-from support.rendering import SETTINGS, make_pipeline, one, rendered
+from ragfleet_operator.render import query_fingerprint_of, render
+from ragfleet_operator.render import rendered as rendered_revision
+from support.rendering import EVERY_KIND, SETTINGS, canaries, make_pipeline, one, rendered
 from support.sections import EMBEDDINGS, QDRANT
 
 
@@ -55,6 +57,8 @@ def test_the_selector_is_the_same_for_every_spec_and_the_pods_have_it() -> None:
 def test_labels_and_annotations_of_the_pipeline_are_the_pods_too() -> None:
     changes = {"runtime": {"labels": {"team": "docs"}, "annotations": {"example.com/note": "kept"}}}
     metadata = spec(changes)["template"]["metadata"]
+    revision = metadata["labels"].pop(names.REVISION_LABEL)
+    assert len(revision) == 10
     assert metadata["labels"] == {"team": "docs", **names.labels("handbook")}
     assert metadata["annotations"]["example.com/note"] == "kept"
 
@@ -88,6 +92,41 @@ def test_the_service_is_started_on_what_is_mounted() -> None:
         ("http", 8080),
         ("admin", 8081),
     ]
+
+
+@pytest.mark.parametrize(("changes", "seconds"), [({}, 600), ({"upgrade.deadlineSeconds": 30}, 30)])
+def test_a_rollout_is_late_when_the_pipeline_says_so(changes: dict[str, Any], seconds: int) -> None:
+    assert spec(changes)["progressDeadlineSeconds"] == seconds
+    assert spec(changes)["template"] == spec()["template"]
+
+
+def test_pods_are_of_the_revision_that_is_given_and_not_of_the_specification() -> None:
+    older = rendered_revision(make_pipeline({"retrieval.topK": 3}), SETTINGS, "registry.example/old:1", 1, 4)
+    children = render(make_pipeline(), SETTINGS, EVERY_KIND, new_secret=canaries(), revision=older)
+    template = one(children, DEPLOYMENT)["spec"]["template"]
+    assert template["spec"] == older.template["spec"]
+    assert template["metadata"]["labels"][names.REVISION_LABEL] == older.id
+    assert one(children, CONFIG_MAP)["data"] == {"config.json": older.config}
+    assert json.loads(older.config)["retrieval"]["topK"] == 3
+
+
+def test_pods_say_of_which_secrets_they_are_and_the_deployment_when_they_were_rolled_for_them() -> None:
+    children = render(
+        make_pipeline(),
+        SETTINGS,
+        EVERY_KIND,
+        new_secret=canaries(),
+        secrets_digest="cafe",
+        rotated_at="2025-01-31T12:00:00Z",
+    )
+    found = one(children, DEPLOYMENT)
+    assert found["metadata"]["annotations"] == {names.ROTATED_ANNOTATION: "2025-01-31T12:00:00Z"}
+    assert found["spec"]["template"]["metadata"]["annotations"][names.SECRETS_ANNOTATION] == "cafe"
+    plain = one(rendered(), DEPLOYMENT)
+    assert "annotations" not in plain["metadata"]
+    assert names.SECRETS_ANNOTATION not in plain["spec"]["template"]["metadata"]["annotations"]
+    label = plain["spec"]["template"]["metadata"]["labels"][names.REVISION_LABEL]
+    assert found["spec"]["template"]["metadata"]["labels"][names.REVISION_LABEL] == label
 
 
 def test_the_image_is_the_operators_unless_the_pipeline_names_one() -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from ragfleet_operator.kinds import CHILDREN
+from ragfleet_operator.kinds import CHILDREN, CONTROLLER_REVISION
+from ragfleet_operator.model import Child
 from ragfleet_operator.render import render
 from support.rendering import EVERY_KIND, EXAMPLE_NAMES, SETTINGS, example, make_pipeline
 
@@ -76,7 +78,17 @@ _EVERYTHING = {
 def text_of(name: str) -> str:
     pipeline = make_pipeline(_EVERYTHING) if name == EVERYTHING else example(name)
     children = render(pipeline, SETTINGS, EVERY_KIND, new_secret=lambda: "(generated)")
-    return yaml.safe_dump_all([dict(child.manifest) for child in children], sort_keys=False, width=100)
+    return yaml.safe_dump_all([shown(child) for child in children], sort_keys=False, width=100)
+
+
+def shown(child: Child) -> dict[str, Any]:
+    """A manifest; of a ControllerRevision without what the ConfigMap and the Deployment show already."""
+    if child.kind != CONTROLLER_REVISION:
+        return dict(child.manifest)
+    data = {
+        name: "(as below)" if name == "template" else value for name, value in child.manifest["data"].items()
+    }
+    return {**child.manifest, "data": {**data, "config": "(as above)"}}
 
 
 @pytest.mark.parametrize("name", [*EXAMPLE_NAMES, EVERYTHING])

@@ -16,8 +16,8 @@ def found(changes: dict[str, Any]) -> dict[str, Reference]:
     return {one.used_by: one for one in references(make_pipeline(changes), SETTINGS)}
 
 
-def entry(path: str, name: str, key: str) -> tuple[str, Reference]:
-    return path, Reference("Secret", name, frozenset({key}), path)
+def entry(path: str, name: str, key: str, *, rolls: bool = False) -> tuple[str, Reference]:
+    return path, Reference("Secret", name, frozenset({key}), path, rolls=rolls)
 
 
 def test_a_pipeline_that_refers_to_nothing_has_none() -> None:
@@ -50,12 +50,12 @@ def test_every_section_that_names_a_secret_entry_is_looked_into() -> None:
     assert found(changes) == dict(
         [
             entry("spec.vectorStore.qdrant.apiKeySecretRef", "store", "k"),
-            entry("spec.vectorStore.qdrant.caSecretRef", "store", "ca"),
+            entry("spec.vectorStore.qdrant.caSecretRef", "store", "ca", rolls=True),
             entry("spec.embedding.cohere.apiKeySecretRef", "vectors", "k"),
             entry("spec.generation.openAI.apiKeySecretRef", "first", "k"),
             entry("spec.generation.fallbacks[0].anthropic.apiKeySecretRef", "second", "k"),
             entry("spec.generation.fallbacks[1].openAI.apiKeySecretRef", "third", "k"),
-            entry("spec.runtime.env[1].secretKeyRef", "env", "k"),
+            entry("spec.runtime.env[1].secretKeyRef", "env", "k", rolls=True),
         ]
     )
     assert set(found({"embedding": EMBEDDINGS["OpenAI"]})) == {"spec.embedding.openAI.apiKeySecretRef"}
@@ -111,6 +111,7 @@ def test_what_pods_cannot_do_without(
     (one,) = references(make_pipeline(changes), SETTINGS)
     assert (one.what, one.name, one.keys, one.used_by) == (what, name, frozenset(keys), used_by)
     assert one.is_needed
+    assert one.rolls == (what == "ConfigMap")  # the service's libraries read authorities as it starts
 
 
 def test_pods_run_without_the_certificate_of_an_ingress() -> None:
@@ -118,6 +119,7 @@ def test_pods_run_without_the_certificate_of_an_ingress() -> None:
     (one,) = references(make_pipeline({"exposure": {"type": "Ingress", "ingress": section}}), SETTINGS)
     assert (one.what, one.name, one.used_by) == ("Secret", "own-tls", "spec.exposure.ingress.tlsSecretName")
     assert not one.is_needed
+    assert not one.rolls
 
 
 def refs_of_the_configuration(config: Any) -> set[tuple[str, str]]:

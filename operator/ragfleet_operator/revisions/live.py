@@ -1,0 +1,75 @@
+"""What the Deployment that is there says of its revision and its rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ragfleet_operator.kinds import DEPLOYMENT
+from ragfleet_operator.model import Object, Observation, Pipeline, Ref, own
+from ragfleet_operator.names import REVISION_LABEL
+from ragfleet_operator.render.autoscaler import bounds
+
+_OVERDUE: Final = "ProgressDeadlineExceeded"
+
+
+def deployment_of(pipeline: Pipeline, seen: Observation) -> Object | None:
+    """The pipeline's own Deployment, None where there is none or it is somebody else's."""
+    return own(seen.children, Ref(DEPLOYMENT, pipeline.key.name), pipeline.uid)
+
+
+def running(pipeline: Pipeline, seen: Observation) -> str:
+    """The revision that the Deployment is told to run; "" where there is none, or it doesn't say."""
+    deployment = deployment_of(pipeline, seen)
+    if deployment is None:
+        return ""
+    template = (deployment.get("spec") or {}).get("template") or {}
+    revision: str = ((template.get("metadata") or {}).get("labels") or {}).get(REVISION_LABEL, "")
+    return revision
+
+
+def runs_whole(pipeline: Pipeline, deployment: Object) -> bool:
+    """Whether all its pods are of the template that it has now, and available.
+
+    With an autoscaler the numbers move under load: then at least the fewest are available. No pods at all say
+    nothing of a revision.
+    """
+    if "deletionTimestamp" in deployment["metadata"] or not is_observed(deployment):
+        return False
+    replicas, updated, available = (
+        count(deployment, name) for name in ("replicas", "updatedReplicas", "availableReplicas")
+    )
+    scaling = pipeline.spec.autoscaling
+    if scaling is not None:
+        return updated == replicas and available >= bounds(scaling)[0]
+    wanted = (deployment.get("spec") or {}).get("replicas", 1)
+    return bool(wanted) and replicas == updated == available == wanted
+
+
+def is_overdue(deployment: Object) -> bool:
+    """Whether its controller says that its newest version made no progress within its deadline."""
+    found = _condition(deployment, "Progressing")
+    return is_observed(deployment) and found.get("status") == "False" and found.get("reason") == _OVERDUE
+
+
+def is_refused(deployment: Object) -> bool:
+    """Whether the API server refuses its pods, by a quota or a policy."""
+    return _condition(deployment, "ReplicaFailure").get("status") == "True"
+
+
+def is_observed(deployment: Object) -> bool:
+    """Whether its status is about its newest version."""
+    status = deployment.get("status") or {}
+    observed: bool = status.get("observedGeneration", -1) == deployment["metadata"].get("generation", 0)
+    return observed
+
+
+def count(deployment: Object, name: str) -> int:
+    """A number of its status; the API server leaves out what is 0."""
+    number: int = (deployment.get("status") or {}).get(name, 0)
+    return number
+
+
+def _condition(deployment: Object, type_: str) -> Mapping[str, Any]:
+    conditions = (deployment.get("status") or {}).get("conditions") or ()
+    return next((found for found in conditions if found.get("type") == type_), {})
