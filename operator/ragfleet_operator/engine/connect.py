@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Final, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
@@ -39,6 +41,9 @@ async def load(kubeconfig: Path | None = None, context: str | None = None) -> Co
             )
     except (config.ConfigException, OSError, ValueError, KeyError) as error:
         raise ConnectError(f"no cluster to connect to: {one_line(str(error))}") from None
+    found.proxy = found.proxy or _proxy_of_environment(found.host)
+    # With it each call would read ~/.netrc, in a thread: half of what a call costs (0.8 of 2.1 ms).
+    found.client_session_kwargs = {"trust_env": False}
     return found
 
 
@@ -50,6 +55,14 @@ async def authentication(configuration: Configuration) -> dict[str, str]:
         raise Unauthorized(f"the operator's token can't be read: {one_line(str(error))}") from None
     found = cast("dict[str, dict[str, str]]", settings)
     return {setting["key"]: setting["value"] for setting in found.values()}
+
+
+def _proxy_of_environment(server: str) -> str | None:
+    """The proxy that HTTPS_PROXY or HTTP_PROXY name for a server, unless NO_PROXY takes it out."""
+    parts = urlsplit(server)
+    if proxy_bypass(parts.netloc):
+        return None
+    return getproxies_environment().get(parts.scheme)
 
 
 def _require_file(path: str) -> None:

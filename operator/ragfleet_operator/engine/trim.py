@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ragfleet_operator.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
+from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, DEPLOYMENT, PVC, SECRET, Kind
 from ragfleet_operator.model import Object
 
+STATUS_UNREAD: Final = frozenset(CHILDREN) - {DEPLOYMENT, PVC, SECRET, CONFIG_MAP}
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def trimmed(kind: Kind, obj: Object) -> dict[str, Any]:
-    """The object without other managers' fields, and for a Secret without its values."""
+    """The object without others' fields, without a status that nobody reads, and a Secret without values."""
     metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
     if _LAST_APPLIED in (metadata.get("annotations") or {}):
         metadata["annotations"] = {
@@ -21,6 +22,8 @@ def trimmed(kind: Kind, obj: Object) -> dict[str, Any]:
     if kind == DEPLOYMENT:
         metadata["managedFields"] = replicas_fields(obj["metadata"].get("managedFields") or ())
     kept = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": metadata}
+    if kind in STATUS_UNREAD:
+        kept.pop("status", None)
     if kind == SECRET:
         return without_values(kept)
     return kept

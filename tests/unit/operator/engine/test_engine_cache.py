@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from typing import Any
 
 from ragfleet_operator.engine.cache import Cache
@@ -17,10 +16,14 @@ KEY = Key("default", "handbook")
 REF = Ref(SERVICE, "handbook")
 
 
-def service(version: int = 5, uid: str = "u1", **metadata: Any) -> dict[str, Any]:
+def service(
+    version: int = 5, uid: str = "u1", *, spec_of: int | None = None, **metadata: Any
+) -> dict[str, Any]:
+    """A Service whose spec is that of a version, its own by default."""
     labels = {PIPELINE_LABEL: "handbook"}
     place = {"name": "handbook", "namespace": "default", "labels": labels}
-    return {"metadata": {**place, "uid": uid, "resourceVersion": str(version), **metadata}, "spec": {}}
+    spec = {"healthCheckNodePort": version if spec_of is None else spec_of}
+    return {"metadata": {**place, "uid": uid, "resourceVersion": str(version), **metadata}, "spec": spec}
 
 
 def test_an_event_gives_the_pipeline_to_look_at() -> None:
@@ -138,13 +141,22 @@ def test_a_revision_is_given_out_as_it_came_and_takes_little_room() -> None:
     cache.see(CONTROLLER_REVISION, "ADDED", {"metadata": metadata, "revision": 1, "data": data})
     found = cache.children(KEY)[Ref(CONTROLLER_REVISION, "handbook-0")]
     assert (found["data"], found["revision"]) == (data, 1)
-    tracemalloc.start()
-    cache.see(
-        CONTROLLER_REVISION, "MODIFIED", {"metadata": {**metadata, "resourceVersion": "2"}, "data": data}
-    )
-    kept, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert kept < len(data["config"]) / 2
+    kept = sum(len(entry.data) for entry in cache._objects.values())
+    assert kept < len(data["config"]) / 10
+
+
+def test_a_status_that_nobody_reads_tells_nothing_and_a_change_does() -> None:
+    cache = Cache()
+    cache.see(SERVICE, "ADDED", service(5))
+    balanced = {**service(6, spec_of=5), "status": {"loadBalancer": {}}}
+    assert cache.see(SERVICE, "MODIFIED", balanced) is None
+    found = cache.children(KEY)[REF]
+    assert found["metadata"]["resourceVersion"] == "6"
+    assert "status" not in found
+    assert cache.see(SERVICE, "MODIFIED", service(7)) == KEY
+    assert cache.see(SERVICE, "MODIFIED", service(8, spec_of=7, annotations={"a": "b"})) == KEY
+    assert cache.see(DEPLOYMENT, "ADDED", {**service(5), "status": {}}) == KEY
+    assert cache.see(DEPLOYMENT, "MODIFIED", {**service(6, spec_of=5), "status": {"replicas": 1}}) == KEY
 
 
 def test_no_value_of_a_secret_is_kept() -> None:
