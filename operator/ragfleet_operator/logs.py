@@ -21,6 +21,9 @@ _LIBRARY_LEVEL = logging.WARNING
 _SAID_BY_US = (
     ("kopf.", "Request attempt"),  # a line for each; the watch says that it was lost, and why
     ("kopf.", "Unresolved resources"),
+    # kopf ends where a list is refused, with a traceback, and is started again.
+    ("kopf._core.reactor.", "Watcher for"),
+    ("kopf._core.reactor.", "Multidimensional multitasker has failed"),
     ("kubernetes.aio.config", ""),
     # kopf doesn't close its generators where it is cancelled between two events.
     ("asyncio", "closing of asynchronous generator <async_generator object infinite_watch"),

@@ -84,6 +84,8 @@ def kopf_settings(source: Source, timing: Timing) -> kopf.OperatorSettings:
     settings.watching.server_timeout = timing.server
     settings.watching.connect_timeout = timing.connect
     settings.watching.inactivity_timeout = timing.silence
+    # Between an expired watch and the list that follows: on a server that expires each, no storm.
+    settings.watching.reconnect_backoff = 1.0
     settings.watching.client_timeout = timing.server + timing.silence
     settings.networking.connect_timeout = timing.connect
     settings.networking.request_timeout = timing.silence

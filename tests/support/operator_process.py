@@ -39,6 +39,11 @@ class OperatorProcess:
         return self._log.read_text(errors="replace")
 
     @property
+    def tracebacks(self) -> list[str]:
+        """The lines of its log that hold a traceback, as text or as JSON."""
+        return [line for line in self.log.splitlines() if "Traceback" in line or '"frames":' in line]
+
+    @property
     def url(self) -> str:
         """Where its probes and metrics are; waits until it says so."""
         self.wait_until(lambda: _PROBES.search(self.log) is not None, "the address of its probes")
