@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple
 
@@ -24,11 +24,8 @@ from ragfleet_operator.status.reasons import PROGRESSING, ROLLOUT_IN_PROGRESS
 _WITHOUT_EVENTS: Final = frozenset({RECONCILING, STALLED})
 # From one to the other nothing changes for who waits.
 _UNDER_WAY: Final = frozenset({PROGRESSING.word, ROLLOUT_IN_PROGRESS.word})
-_READ_AT_ONCE: Final[tuple[Callable[[Object], object], ...]] = (
-    lambda status: status.get("observedGeneration"),
-    lambda status: status.get("endpoint"),
-    lambda status: (status.get("revisions") or {}).get("rejected"),
-)
+# Of revisions the operator itself reads what it wrote: forgotten, it would go back too far, or try again.
+_READ_AT_ONCE: Final = ("observedGeneration", "endpoint", "revisions")
 _RESUMED: Final = "Resumed"
 
 
@@ -51,13 +48,13 @@ class Transition(NamedTuple):
 def urgency(old: Object, new: Object) -> Urgency:
     """How soon ``new`` should be written where ``old`` is stored.
 
-    NOW: the generation, the endpoint, a verdict on a revision, or a condition's status or reason differs.
+    NOW: the generation, the endpoint, which revisions count, or a condition's status or reason differs.
     LATER: other texts or numbers, what is told by asking the service as long as it isn't bad news, and the
     first available replica of several: what people wait for is Ready.
     """
     if old == new:
         return Urgency.NONE
-    if any(read(old) != read(new) for read in _READ_AT_ONCE):
+    if any(old.get(name) != new.get(name) for name in _READ_AT_ONCE):
         return Urgency.NOW
     before, after = conditions_of(old), conditions_of(new)
     types = {*before, *after}

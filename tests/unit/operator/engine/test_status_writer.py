@@ -133,9 +133,9 @@ async def test_a_pipeline_that_changes_again_and_again_is_not_raced(world: World
     assert await world.write(status("False")) == 0.2
 
 
-async def test_a_verdict_on_a_revision_is_told_at_once(world: World) -> None:
-    rejected = {"revision": "aa", "generation": 1, "reason": "CrashLoopBackOff", "message": "m"}
+async def test_which_revisions_count_is_told_at_once(world: World) -> None:
     await world.write(status("False"))
-    assert await world.write(status("False", revisions={"current": "aa"})) == 30  # progress can wait
-    assert await world.write(status("False", revisions={"current": "aa", "rejected": rejected})) is None
-    assert world.writes == 2
+    assert await world.write(status("False", replicas=1)) == 30  # progress can wait
+    assert await world.write(status("False", revisions={"current": "aa"})) is None
+    assert await world.write(status("False", revisions={"current": "aa", "lastGood": "aa"})) is None
+    assert world.writes == 3
