@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import time
 
-from bench.fleet.api import API, Seen
-from bench.fleet.pipelines import at_once, children, create, names
+from bench.fleet.creation import CREATION_SECONDS
+from bench.fleet.pipelines import at_once, child_place, children, create, places
+from bench.fleet.site import site
 from ragfleet_operator.engine.client import KubernetesCluster
-from ragfleet_operator.kinds import PIPELINE
-from support.control_plane import ControlPlane
 
 
-async def apply_all(api: API, cluster: ControlPlane, namespace: str, count: int) -> float:
+async def bare_loop(count: int, replicas: int) -> float:
     """Seconds until the children of that many pipelines exist, applied by a loop and nothing else."""
-    await create(api, namespace, names(count))
-    wanted = [child for found in await api.items(PIPELINE, namespace) for child in children(found)]
-    refs = {child.ref for child in wanted}
-    client = await KubernetesCluster.connect(cluster.kubeconfig)
-    try:
-        seen = Seen(api, namespace, sorted({child.kind for child in wanted}))
-        async with seen.watching():
+    pipelines = places(count)
+    async with site(pipelines) as made:
+        seen = made.seen
+        await create(made.api, pipelines, replicas)
+        await seen.all_so(pipelines, seen.__contains__, "the pipelines", 60)
+        work = [(place, child) for place in pipelines for child in children(seen.get(place))]
+        wanted = {child_place(place, child) for place, child in work}
+        client = await KubernetesCluster.connect(made.cluster.kubeconfig)
+        try:
             start = time.monotonic()
-            await at_once(wanted, lambda child: client.apply(child.kind, namespace, child.manifest))
-            end = await seen.wait_for(lambda: refs <= seen.objects.keys(), "the children")
-    finally:
-        await client.close()
-    return end - start
+            await at_once(work, lambda item: client.apply(item[1].kind, item[0].namespace, item[1].manifest))
+            return await seen.all_so(wanted, seen.__contains__, "the children", CREATION_SECONDS) - start
+        finally:
+            await client.close()

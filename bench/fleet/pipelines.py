@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from bench.fleet.api import API
+from bench.fleet.seen import Place
 from ragfleet_api.resource import RAGPipeline
 from ragfleet_operator.kinds import PIPELINE
 from ragfleet_operator.model import Child, Key, Observation, Pipeline, Settings
@@ -17,10 +18,13 @@ T = TypeVar("T")
 SETTINGS = Settings(image="registry.example/ragfleet:1", cluster="bench", namespace="ragfleet-system")
 # As many as the operator has workers.
 AT_ONCE = 16
+# Kubernetes' own controllers look through a whole namespace at each change of a pod: a namespace of a
+# thousand pipelines would measure them. A team has some dozens.
+_IN_A_NAMESPACE = 50
 
 
-def manifest(name: str) -> dict[str, Any]:
-    """A pipeline on a server, with two pods and no Secret of its users'."""
+def manifest(name: str, replicas: int) -> dict[str, Any]:
+    """A pipeline on a server, with no Secret of its users'."""
     return {
         "apiVersion": PIPELINE.api_version,
         "kind": PIPELINE.kind,
@@ -28,19 +32,25 @@ def manifest(name: str) -> dict[str, Any]:
         "spec": {
             "vectorStore": {"type": "Qdrant", "qdrant": {"url": "http://qdrant.data:6333"}},
             "generation": {"type": "Extractive"},
-            "replicas": 2,
+            "replicas": replicas,
         },
     }
 
 
-def names(count: int) -> list[str]:
-    """Names of that many pipelines."""
-    return [f"fleet-{number:05}" for number in range(count)]
+def places(count: int, first: int = 0) -> list[Place]:
+    """Where that many pipelines are, from a number on; neighbours in one namespace."""
+    numbers = range(first, first + count)
+    return [
+        Place(PIPELINE, f"fleet-{number // _IN_A_NAMESPACE:03}", f"fleet-{number:05}") for number in numbers
+    ]
 
 
-async def create(api: API, namespace: str, pipelines: Iterable[str]) -> None:
-    """Make the pipelines, many at once."""
-    await at_once(pipelines, lambda name: api.call("POST", PIPELINE.path(namespace), manifest(name)))
+async def create(api: API, pipelines: Iterable[Place], replicas: int) -> None:
+    """Make the pipelines, many at once; their namespaces are there."""
+    await at_once(
+        pipelines,
+        lambda place: api.call("POST", PIPELINE.path(place.namespace), manifest(place.name, replicas)),
+    )
 
 
 def children(found: Mapping[str, Any]) -> tuple[Child, ...]:
@@ -52,6 +62,17 @@ def children(found: Mapping[str, Any]) -> tuple[Child, ...]:
     key = Key(meta["namespace"], meta["name"])
     pipeline = Pipeline(key, meta["uid"], meta["generation"], resource.spec)
     return render(pipeline, SETTINGS, Observation(), new_secret=lambda: "rf_bench")
+
+
+def child_place(pipeline: Place, child: Child) -> Place:
+    """Where a child is."""
+    return Place(child.kind, pipeline.namespace, child.name)
+
+
+def is_ready(pipeline: Mapping[str, Any]) -> bool:
+    """Whether a pipeline says that it is ready."""
+    conditions = pipeline.get("status", {}).get("conditions", ())
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 async def at_once(items: Iterable[T], work: Callable[[T], Awaitable[object]], limit: int = AT_ONCE) -> None:
