@@ -23,6 +23,7 @@ from ragfleet_operator.engine.errors import (
     Unauthorized,
     Unavailable,
 )
+from ragfleet_operator.text import one_line
 
 _HOLDER = re.compile(r'conflict with "((?:[^"\\]|\\.)*)"')
 _REFUSED_VALUE = re.compile(r"^(Invalid|Unsupported|Duplicate) value: ")
@@ -40,7 +41,7 @@ _DEFAULT_RETRY_SECONDS = 1.0
 
 def refusal(code: int, body: Mapping[str, Any], retry_after: str | None = None) -> ApiError:
     """The exception for an answer; ``body`` is the Status, or {} where the answer holds none."""
-    message = one_line(str(body.get("message") or f"the API server answers {code}"))
+    message = one_line(str(body.get("message") or f"the API server answers {code}"), _SHOWN)
     details = body.get("details") or {}
     causes = [cause for cause in details.get("causes") or () if isinstance(cause, dict)]
     if code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -49,12 +50,6 @@ def refusal(code: int, body: Mapping[str, Any], retry_after: str | None = None) 
         return _invalid(message, causes)
     read = _READERS.get(code)
     return Unavailable(message) if read is None else read(message, causes)
-
-
-def one_line(text: str) -> str:
-    """The text on one line, cut where it is long."""
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
 def _unauthorized(message: str, causes: list[dict[str, Any]]) -> ApiError:
@@ -85,20 +80,20 @@ def _invalid(message: str, causes: list[dict[str, Any]]) -> ApiError:
         return Conflict("the object was deleted and made again meanwhile")
     told = "; ".join(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in read))
     immutable = any(_IMMUTABLE.search(cause.message) for cause in read)
-    return Invalid(one_line(told or message), read, immutable=immutable)
+    return Invalid(one_line(told or message, _SHOWN), read, immutable=immutable)
 
 
 def _without_value(message: str) -> str:
     """What is wrong, without the value that is: it may be long, or nobody's business."""
     found = _REFUSED_VALUE.match(message)
     if found is None:
-        return one_line(message.removeprefix("Forbidden: "))
+        return one_line(message.removeprefix("Forbidden: "), _SHOWN)
     try:
         _, end = json.JSONDecoder().raw_decode(message, found.end())
     except ValueError:
         end = message.find(": ", found.end())
         end = len(message) if end < 0 else end
-    return one_line(message[end:].lstrip(": ") or f"{found.group(1).lower()} value")
+    return one_line(message[end:].lstrip(": ") or f"{found.group(1).lower()} value", _SHOWN)
 
 
 def _seconds(value: object) -> float:

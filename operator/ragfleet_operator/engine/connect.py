@@ -12,8 +12,8 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
 
-from ragfleet_operator.engine.answers import one_line
 from ragfleet_operator.engine.errors import ConnectError, Unauthorized
+from ragfleet_operator.text import one_line
 
 _USUAL_FILE: Final = "~/.kube/config"
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from ragfleet_api.manifest_errors import describe
 from ragfleet_api.resource import RAGPipeline
 from ragfleet_api.schema import structural_schema
-from ragfleet_operator.engine.answers import one_line
 from ragfleet_operator.model import Key, Object, Pipeline
+from ragfleet_operator.text import one_line
 
 
 class InvalidPipelineError(Exception):

@@ -13,13 +13,13 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from ragfleet_operator.engine.answers import one_line
 from ragfleet_operator.engine.cluster import Cluster
 from ragfleet_operator.engine.errors import ApiError, Unavailable
 from ragfleet_operator.engine.queue import KeyQueue
 from ragfleet_operator.kinds import SECRET
 from ragfleet_operator.model import Key, Report
 from ragfleet_operator.names import ADMIN_PORT, admin_secret, admin_service
+from ragfleet_operator.text import one_line
 
 _ENTRY: Final = "token"
 _MOST_BYTES: Final = 65536

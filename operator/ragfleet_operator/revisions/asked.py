@@ -11,8 +11,8 @@ from ragfleet_operator.render.revision import named_image, rendered
 from ragfleet_operator.revisions.candidate import candidate
 from ragfleet_operator.revisions.live import deployment_of, running
 from ragfleet_operator.revisions.pin import pin_of, pinned
-from ragfleet_operator.revisions.state import one_line
 from ragfleet_operator.revisions.stored import Stored
+from ragfleet_operator.text import one_line
 
 _MAX_PIN: Final = 63
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from ragfleet_operator.model import Object, Observation, Pipeline, PodTrouble
 from ragfleet_operator.revisions.live import count, deployment_of, is_overdue, is_refused, running
-from ragfleet_operator.revisions.state import MAX_MESSAGE, one_line
+from ragfleet_operator.text import one_line
 
 IMAGE: Final = "ImagePullBackOff"
 CRASH: Final = "CrashLoopBackOff"
@@ -129,4 +129,4 @@ def _told(reason: str, trouble: PodTrouble) -> str:
         CRASH: f"pod {trouble.pod} started and failed again and again",
         CONTAINER: f"a node couldn't make the container of pod {trouble.pod}",
     }
-    return one_line(texts[reason] + (f" ({detail})" if detail else ""), MAX_MESSAGE)
+    return one_line(texts[reason] + (f" ({detail})" if detail else ""))

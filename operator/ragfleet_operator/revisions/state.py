@@ -9,7 +9,6 @@ from ragfleet_operator.model import Object, Rejected, Revisions
 from ragfleet_operator.render.parts import some
 
 # Bounds of ragfleet_api.status, so that what is told can be written.
-MAX_MESSAGE: Final = 1024
 _MAX_TEXT: Final = 253
 
 
@@ -41,12 +40,6 @@ def is_rolled_back(state: Revisions) -> bool:
     if rejected is None or state.current == rejected.revision:
         return False
     return state.pinned in ("", rejected.revision)
-
-
-def one_line(text: str, most: int = MAX_MESSAGE) -> str:
-    """The text on one line of that many characters at most."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _as_json(rejected: Rejected) -> dict[str, Any]:

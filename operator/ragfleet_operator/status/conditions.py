@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from ragfleet_operator.model import Object
 from ragfleet_operator.status import reasons as r
 from ragfleet_operator.status.reasons import Reason
-from ragfleet_operator.status.text import one_line
+from ragfleet_operator.text import one_line
 
 Status = Literal["True", "False", "Unknown"]
 

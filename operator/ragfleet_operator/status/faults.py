@@ -8,7 +8,7 @@ from ragfleet_operator.kinds import CHILDREN
 from ragfleet_operator.model import ChildFault, Fault, Observation
 from ragfleet_operator.status import reasons as r
 from ragfleet_operator.status.conditions import CHILDREN_APPLIED, Status, Verdict
-from ragfleet_operator.status.text import listed, one_line
+from ragfleet_operator.text import listed, one_line
 
 # What needs a person most comes first; what may pass by itself comes last.
 _ORDER: Final = {

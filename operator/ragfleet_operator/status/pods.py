@@ -14,7 +14,7 @@ from ragfleet_operator.names import REVISION_LABEL
 from ragfleet_operator.revisions.fault import CONTAINER, CRASH, IMAGE, NO_ROOM, OWN
 from ragfleet_operator.status import reasons as r
 from ragfleet_operator.status.reasons import Reason
-from ragfleet_operator.status.text import one_line
+from ragfleet_operator.text import one_line
 
 # Kubernetes' words for the same trouble take turns while it lasts. The first that applies is told.
 _WORDS: Final[Sequence[tuple[Reason, frozenset[str]]]] = (

@@ -9,7 +9,7 @@ from ragfleet_operator.model import Missing, Observation, Pipeline
 from ragfleet_operator.status import reasons as r
 from ragfleet_operator.status.conditions import SECRETS_RESOLVED, Verdict
 from ragfleet_operator.status.reasons import Reason
-from ragfleet_operator.status.text import listed
+from ragfleet_operator.text import listed
 
 # By what is missing: for all of it, and for an entry. The first that applies is the condition's reason.
 _REASONS: Final[Mapping[str, tuple[Reason, Reason]]] = {

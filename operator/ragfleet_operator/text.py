@@ -1,4 +1,4 @@
-"""Texts of other programs, made fit for a status."""
+"""Texts of other programs, made fit for a status, an error or a log."""
 
 from __future__ import annotations
 
