@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from ragfleet_operator.engine.cluster import Cluster
 from ragfleet_operator.engine.errors import ApiError, Unavailable
+from ragfleet_operator.engine.lookup import Lookups
 from ragfleet_operator.engine.queue import KeyQueue
 from ragfleet_operator.kinds import SECRET
 from ragfleet_operator.model import Key, Report
@@ -78,6 +79,7 @@ class Poller:
         self._reports: dict[Key, Report | None] = {}
         self._tokens: dict[Key, str] = {}
         self._silences: dict[Key, int] = {}
+        self._lookups = Lookups()
         self._session: aiohttp.ClientSession | None = None
 
     def watch(self, key: Key) -> None:
@@ -126,6 +128,7 @@ class Poller:
             if self._session is not None:
                 await self._session.close()
                 self._session = None
+            await self._lookups.close()
 
     def close(self) -> None:
         """Ask nothing more."""
@@ -157,7 +160,8 @@ class Poller:
     async def _get(self, key: Key, token: str) -> Report:
         if self._session is None:
             # Proxies of the environment are for the world outside; the token goes to the service alone.
-            self._session = aiohttp.ClientSession(trust_env=False, connector=aiohttp.TCPConnector(limit=0))
+            connector = aiohttp.TCPConnector(limit=0, resolver=self._lookups)
+            self._session = aiohttp.ClientSession(trust_env=False, connector=connector)
         async with self._session.get(
             self._address(key) + "/status",
             headers={"Authorization": f"Bearer {token}"},
