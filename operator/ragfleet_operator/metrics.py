@@ -69,7 +69,8 @@ class Metrics:
 class StateCollector(Collector):
     """What is read when metrics are asked for.
 
-    depth: keys that are due. lag: the event loop's seconds. leading: whether this operator writes.
+    depth: keys that are due. lag: the event loop's seconds. leading: whether this operator writes. tasks:
+    those of the event loop.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class StateCollector(Collector):
         lag: Callable[[], float],
         pipelines: Callable[[], Iterable[tuple[Key, Object]]],
         leading: Callable[[], bool],
+        tasks: Callable[[], int],
     ) -> None:
         self._states = states
         self._depth = depth
         self._lag = lag
         self._pipelines = pipelines
         self._leading = leading
+        self._tasks = tasks
 
     def collect(self) -> Iterator[Metric]:
         """Read it all."""
@@ -105,6 +108,11 @@ class StateCollector(Collector):
         )
         lag.add_metric([], self._lag())
         yield lag
+        tasks = GaugeMetricFamily(
+            "ragfleet_operator_tasks", "Tasks of the event loop; more and more would be a leak."
+        )
+        tasks.add_metric([], self._tasks())
+        yield tasks
         yield from self._of_watches()
         yield self._of_pipelines()
 

@@ -66,6 +66,7 @@ class Program:
                 lag=lambda: self._lag.seconds,
                 pipelines=self._pipelines,
                 leading=self._leadership.leads,
+                tasks=lambda: len(asyncio.all_tasks()),
             )
         )
 

@@ -33,12 +33,14 @@ def test_states_are_read_when_they_are_asked_for() -> None:
             lag=lambda: 0.5,
             pipelines=pipelines.items,
             leading=lambda: True,
+            tasks=lambda: 9,
         )
     )
     text = metrics.text().decode()
     assert 'ragfleet_pipeline_condition{name="b",namespace="a",status="True",type="Ready"} 1.0' in text
     assert "ragfleet_operator_queue_depth 7.0" in text
     assert "ragfleet_operator_leading 1.0" in text
+    assert "ragfleet_operator_tasks 9.0" in text
     assert 'ragfleet_operator_watch_synced{kind="RAGPipeline",namespace="a",selector=""} 0.0' in text
     assert "ragfleet_operator_build_info{version=" in text
     pipelines.clear()
