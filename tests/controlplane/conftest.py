@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ragfleet_operator.kinds import PIPELINE
 from support.control_plane import ControlPlane, control_plane
 from support.control_plane_binaries import MissingProgramsError, find_programs
 
@@ -27,6 +28,8 @@ def running_control_plane() -> Iterator[ControlPlane]:
     with control_plane() as cluster:
         cluster.kubectl("apply", "--server-side", "-f", str(_DEFINITION))
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(_DEFINITION))
+        # Established, it may still answer 429 for a moment: its storage is being made.
+        cluster.wait_for(lambda client: client.get(PIPELINE.path(None)).is_success, "the kind's storage")
         yield cluster
 
 
