@@ -13,7 +13,6 @@ from typing import Final
 
 import psutil
 
-from support.fault_proxy_verdict import tracebacks
 from support.operator_process import OperatorProcess
 
 Start = Callable[[], AbstractContextManager[OperatorProcess]]
@@ -89,7 +88,7 @@ class Operators:
             operator.kill()
 
     def _read(self, operator: OperatorProcess) -> None:
-        self.wrong += [f"a traceback: {line[:1000]}" for line in tracebacks(operator.log)]
+        self.wrong += [f"a traceback: {line[:1000]}" for line in operator.tracebacks]
         for line in operator.log.splitlines():
             if '"level":"error"' in line or '"level":"critical"' in line:
                 self.errors.append(_short(line))

@@ -18,7 +18,7 @@ from support.fault_proxy import FaultProxy, fault_proxy
 from support.fault_proxy_calls import READS, WRITES, calls
 from support.fault_proxy_people import People, people
 from support.fault_proxy_rules import Answer, Cut, Delay, Fault, Stall
-from support.fault_proxy_verdict import divergences, is_told_ready, rendered, tracebacks
+from support.fault_proxy_verdict import divergences, is_told_ready, rendered
 from support.operator_process import IMAGE, OperatorProcess, operator_process
 
 FAULTS: Final[Mapping[str, Fault]] = {
@@ -68,7 +68,7 @@ def test_pipelines_made_edited_and_harmed_under_faults_converge_without_a_storm(
         over = time.monotonic()
         assert [case for case, count in met.items() if not count] == []
         assert _wrong_at_last(they, places) == {}
-        assert tracebacks(operator.log) == []
+        assert operator.tracebacks == []
         tried = Counter(
             done.call.namespace
             for done in proxy.writes()

@@ -18,7 +18,7 @@ from support.control_plane import ControlPlane
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.fault_proxy_calls import Call, calls
 from support.fault_proxy_rules import Answer, Expire, Fault, Stall
-from support.fault_proxy_verdict import divergences, is_told_ready, rendered, tracebacks
+from support.fault_proxy_verdict import divergences, is_told_ready, rendered
 from support.operator_process import IMAGE, OperatorProcess, operator_process
 
 FAULTY_SECONDS: Final = 2.5
@@ -87,7 +87,7 @@ def test_what_happens_while_watches_and_lists_are_refused_is_made_good(
         assert rule.met, (verb, fault)
         assert rule.met < MOST_A_SECOND * (time.monotonic() - begun), (verb, fault)
         _wait_until_converged(place, turn)
-    assert tracebacks(operator.log) == []
+    assert operator.tracebacks == []
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["refused", "hanging"])
@@ -100,7 +100,7 @@ def test_a_partition_of_five_seconds_is_made_good(
         time.sleep(5)
         assert operator.process.poll() is None
     _wait_until_converged(place, 1)
-    assert tracebacks(operator.log) == []
+    assert operator.tracebacks == []
 
 
 def test_a_server_that_was_restarted_and_forgot_its_past_is_watched_anew(
@@ -112,7 +112,7 @@ def test_a_server_that_was_restarted_and_forgot_its_past_is_watched_anew(
         place.control_plane.compact()
         place.control_plane.restart_api_server()
     _wait_until_converged(place, 1)
-    assert tracebacks(operator.log) == []
+    assert operator.tracebacks == []
 
 
 def test_a_watch_that_falls_silent_or_never_tells_anything_is_opened_again(
@@ -133,7 +133,7 @@ def test_a_watch_that_falls_silent_or_never_tells_anything_is_opened_again(
             proxy.rules.remove(rule)
         assert rule.met
         _wait_until_converged(place, 1)
-        assert tracebacks(operator.log) == []
+        assert operator.tracebacks == []
 
 
 def _prepare(place: Place, operator: OperatorProcess) -> None:

@@ -12,7 +12,7 @@ from support.fault_proxy_forks import forks
 from support.fault_proxy_kills import Chain
 from support.fault_proxy_people import people
 from support.fault_proxy_stories import STORIES, end_unkilled, kill_at, prepare, wrong_ends
-from support.fault_proxy_verdict import tracebacks
+from support.operator_process import tracebacks
 
 
 @pytest.mark.timeout(400)

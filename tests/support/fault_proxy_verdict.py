@@ -105,11 +105,6 @@ def divergences(client: httpx.Client, namespace: str, wants: Wants) -> dict[str,
     return {name: found for name, found in told.items() if found}
 
 
-def tracebacks(log: str) -> list[str]:
-    """The lines of an operator's log that hold a traceback, as text or as JSON."""
-    return [line for line in log.splitlines() if "Traceback" in line or '"frames":' in line]
-
-
 def is_told_ready(pipeline: Object) -> bool:
     """Whether a pipeline says that it is ready with its newest spec."""
     return any(

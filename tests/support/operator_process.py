@@ -21,6 +21,11 @@ IMAGE = "registry.example/ragfleet:v1"
 _PROBES = re.compile(r'"probes":\s*"(http://[^"]+)"')
 
 
+def tracebacks(log: str) -> list[str]:
+    """The lines of an operator's log that hold a traceback, as text or as JSON."""
+    return [line for line in log.splitlines() if "Traceback" in line or '"frames":' in line]
+
+
 class OperatorProcess:
     """A running operator; its log is captured in a file."""
 
@@ -41,7 +46,7 @@ class OperatorProcess:
     @property
     def tracebacks(self) -> list[str]:
         """The lines of its log that hold a traceback, as text or as JSON."""
-        return [line for line in self.log.splitlines() if "Traceback" in line or '"frames":' in line]
+        return tracebacks(self.log)
 
     @property
     def url(self) -> str:
