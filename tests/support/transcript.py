@@ -17,6 +17,7 @@ _VARIABLE = (
     (re.compile(r"(?<=Resource Version:)\s+\d+"), " N"),
     (re.compile(r"-[0-9a-f]{8,10}-[a-z0-9]{5}\b"), "-POD"),
     (re.compile(r"-[0-9a-f]{10}\b"), "-HASH"),
+    (re.compile(r"(?<=:) +[0-9a-f]{10}$", re.MULTILINE), " REVISION"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "DIGEST"),
     (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b"), "ADDRESS"),
     (re.compile(r"<(unknown|invalid)>"), "AGE"),
