@@ -212,7 +212,8 @@ class Reconciler:
         if self._reports.is_awaited(pipeline, status):
             return min(again, FIRST_REPORT_SECONDS)
         later = await self._status.write(key, pipeline.uid, pipeline.generation, status)
-        return again if later is None else min(again, later)
+        # A fault has its own time: the status that it kept from being written is written then.
+        return again if later is None or seen.faults else min(again, later)
 
     async def _tell_invalid(self, obj: Object, message: str) -> float:
         metadata = obj["metadata"]
