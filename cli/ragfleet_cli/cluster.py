@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from kubernetes.aio import config
-from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
+from kubernetes.aio.config.incluster_config import SERVICE_TOKEN_FILENAME
 
 from ragfleet_api.manifest import DEFAULT_NAMESPACE
 from ragfleet_cli.errors import CliError
 from ragfleet_operator.engine.client import KubernetesCluster
 from ragfleet_operator.engine.cluster import Listing
-from ragfleet_operator.engine.connect import load
+from ragfleet_operator.engine.connect import USUAL_FILE, in_pod, load
 from ragfleet_operator.engine.errors import ApiError, Forbidden, Unauthorized, Unavailable
 from ragfleet_operator.kinds import Kind
 from ragfleet_operator.model import Object
 
 MANAGER: Final = "ragfleet-cli"
 _MERGE: Final = "application/merge-patch+json"
-_USUAL_FILE: Final = "~/.kube/config"
 
 
 class Cluster(Protocol):
@@ -76,9 +75,9 @@ def plain_errors() -> Iterator[None]:
 def current_namespace(kubeconfig: Path | None, context: str | None) -> str:
     """The namespace that kubectl would take: the pod's own, or that of the kubeconfig's context."""
     mounted = Path(SERVICE_TOKEN_FILENAME).with_name("namespace")
-    if kubeconfig is None and context is None and SERVICE_HOST_ENV_NAME in os.environ and mounted.exists():
+    if kubeconfig is None and context is None and in_pod() and mounted.exists():
         return mounted.read_text().strip()
-    path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or _USUAL_FILE
+    path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or USUAL_FILE
     try:
         contexts, active = config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError, ValueError, KeyError):

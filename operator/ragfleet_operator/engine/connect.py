@@ -15,7 +15,7 @@ from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVIC
 from ragfleet_operator.engine.errors import ConnectError, Unauthorized
 from ragfleet_operator.text import one_line
 
-_USUAL_FILE: Final = "~/.kube/config"
+USUAL_FILE: Final = "~/.kube/config"
 
 
 async def load(kubeconfig: Path | None = None, context: str | None = None) -> Configuration:
@@ -25,12 +25,12 @@ async def load(kubeconfig: Path | None = None, context: str | None = None) -> Co
     """
     found = Configuration()
     try:
-        if kubeconfig is None and context is None and _in_pod():
+        if kubeconfig is None and context is None and in_pod():
             config.load_incluster_config(  # type: ignore[no-untyped-call]
                 client_configuration=found
             )
         else:
-            path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or _USUAL_FILE
+            path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or USUAL_FILE
             _require_file(path)
             # persist_config: what a login renews would be written back to the user's file.
             await config.load_kube_config(  # type: ignore[no-untyped-call]
@@ -71,5 +71,6 @@ def _require_file(path: str) -> None:
         raise ConnectError(f"there is no file {path}; name a kubeconfig with --kubeconfig")
 
 
-def _in_pod() -> bool:
+def in_pod() -> bool:
+    """Whether the account of a pod is there to be used."""
     return SERVICE_HOST_ENV_NAME in os.environ and Path(SERVICE_TOKEN_FILENAME).exists()
