@@ -218,7 +218,10 @@ def test_a_leader_that_was_paused_writes_nothing_when_it_goes_on(team: Team) -> 
         assert "the operator leads no more and ends" in first.log
         assert first.tracebacks == []
         time.sleep(1)
-        assert team.writers() == team.accounts
+        a, b = team.accounts
+        written = [entry.user for entry in team.entries()]
+        # The one that it was giving to the kernel when it was paused can't be taken back.
+        assert written[written.index(b) :].count(a) <= 1
         assert second.is_leading
 
 

@@ -60,7 +60,8 @@ def test_a_signal_ends_it_in_order_and_a_second_one_at_once(
             operator.process.send_signal(signal.SIGINT)
             operator.wait_until(lambda: "ending" in operator.log, "the first signal to be taken")
             operator.process.send_signal(signal.SIGINT)
-            assert operator.process.wait(5) in {0, 130}
+            # The last is the interpreter's own end, where the signal comes once the loop is closed.
+            assert operator.process.wait(5) in {0, 130, -signal.SIGINT}
         finally:
             control_plane.resume_api_server()
 

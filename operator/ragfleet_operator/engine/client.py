@@ -23,6 +23,7 @@ from ragfleet_operator.engine.answers import refusal
 from ragfleet_operator.engine.cluster import Listing, Nobody, WriteObserver
 from ragfleet_operator.engine.connect import authentication, load
 from ragfleet_operator.engine.errors import ApiError, Gone, NotFound, Unavailable
+from ragfleet_operator.engine.fence import told_by
 from ragfleet_operator.kinds import OPTIONAL, PIPELINE, Kind
 from ragfleet_operator.model import Key, Object
 from ragfleet_operator.names import FIELD_MANAGER
@@ -181,7 +182,8 @@ class KubernetesCluster:
         except TimeoutError:
             raise Unavailable(f"no answer from the API server within {self._seconds:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"can't reach the API server ({type(error).__name__})") from None
+            why = told_by(error) or Unavailable(f"can't reach the API server ({type(error).__name__})")
+            raise why from None
         return _read(answer.status, text, answer.getheader("Retry-After"))  # type: ignore[no-untyped-call]
 
 

@@ -15,10 +15,11 @@ _READS: Final = frozenset({"GET", "HEAD"})
 
 
 def fence(configuration: Configuration, may_write: Callable[[], bool]) -> None:
-    """Have clients that are made from a configuration ask ``may_write`` once a write has its connection.
+    """Have clients that are made from a configuration ask ``may_write`` once more as a write goes out.
 
-    engine.writes asks before that; to wait for a connection, or to make one, can take long, above all in a
-    process that was paused meanwhile. A write that may not be sent raises NotLeadingError.
+    engine.writes asks before that; to wait for a connection, to make one, and for the loop's turn to send can
+    take long, above all in a process that was paused meanwhile. A write that may not be sent raises
+    NotLeadingError, see ``told_by``.
     """
 
     async def begin(_: aiohttp.ClientSession, request: SimpleNamespace, started: Any) -> None:
@@ -32,4 +33,13 @@ def fence(configuration: Configuration, may_write: Callable[[], bool]) -> None:
     trace.on_request_start.append(begin)
     trace.on_connection_create_end.append(check)
     trace.on_connection_reuseconn.append(check)
+    # Headers wait for the body, see aiohttp's StreamWriter: what is refused here has sent nothing.
+    trace.on_request_chunk_sent.append(check)
     configuration.trace_configs = [*(configuration.trace_configs or ()), trace]
+
+
+def told_by(error: BaseException) -> NotLeadingError | None:
+    """What the fence said, where aiohttp wrapped it into an error of its own, as it does while it sends."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error if isinstance(error, NotLeadingError) else None
