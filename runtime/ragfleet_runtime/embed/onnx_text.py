@@ -78,15 +78,13 @@ def _feed(
         if len(encoding) < longest:
             encoding.pad(longest, **padding)
     ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
-    masks = [encoding.attention_mask for encoding in encodings]
+    rows = [encoding.attention_mask for encoding in encodings]
+    mask = np.array(rows, dtype=np.int64)
+    # zeros, not zeros_like, which is slow Python code where a model's run has emptied the processor's caches.
+    every = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros(ids.shape, dtype=np.int64)}
     # Also a text alone may have padding: some tokenizers fill up to a multiple.
-    mask = np.array(masks, dtype=np.int64) if any(0 in row for row in masks) else None
-    every = {
-        "input_ids": ids,
-        "attention_mask": np.ones_like(ids) if mask is None else mask,
-        "token_type_ids": np.zeros_like(ids),
-    }
-    return {name: every[name] for name in inputs}, mask
+    has_padding = any(0 in row for row in rows)
+    return {name: every[name] for name in inputs}, mask if has_padding else None
 
 
 def _padding(tokenizer: Any) -> dict[str, Any]:

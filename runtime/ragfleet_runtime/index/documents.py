@@ -9,9 +9,10 @@ Commit protocol. Every version of a document gets a revision of its own, and its
 4. The garbage's chunks are deleted, then ``forget`` drops the note.
 
 A search asks the store which revisions are current and passes over the chunks of all others, so it sees
-the old version or the new one, whole. After a crash, ``leftovers`` lists what steps 1 to 4 left unfinished.
-Records and originals are durable with the commit; the engine's files are derived from them, and repaired from
-them where a power cut took what wasn't synced (see ``index.flushing``).
+the old version or the new one, whole. Where no note is left and nothing was written while the engine looked,
+all chunks are current, and the reader of the embedded engine doesn't ask. After a crash, ``leftovers`` lists
+what steps 1 to 4 left unfinished. Records and originals are durable with the commit; the engine's files are
+derived from them, and repaired from them where a power cut took what wasn't synced (see ``index.flushing``).
 """
 
 from __future__ import annotations

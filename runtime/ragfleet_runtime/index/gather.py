@@ -48,6 +48,14 @@ class Gathering:
             # A version that was replaced since the engine was asked. The new one may have come after the
             # question to the engine, so that neither would be seen: ask again.
             return None
+        return self._decide(hits, visible)
+
+    def take_settled(self, hits: Sequence[Hit]) -> list[Hit] | None:
+        """As ``take``, where it is known without a look-up that every hit is current."""
+        self._attempts += 1
+        return self._decide(hits, hits)
+
+    def _decide(self, hits: Sequence[Hit], visible: Sequence[Hit]) -> list[Hit] | None:
         ranked = rank(visible, group_by_document=self._group)
         if len(hits) < self.limit or self.limit >= _MOST or self._is_decided(ranked, hits[-1].score):
             return ranked[: self._top_k]

@@ -111,13 +111,23 @@ class EmbeddedReader:
             return error
 
     def _search(self, request: SearchRequest, vector: Vector | None) -> list[Hit]:
+        # No look-up where there is no need: behind a run of the model, which empties the processor's caches,
+        # it takes three times as long as by itself (measured on a busy machine: 230 µs against 65 µs).
         sparse = query_vector(self._analyzer.counts(request.question)) if request.is_sparse else {}
         gathering = Gathering(request.top_k, group_by_document=request.group_by_document)
         while True:
+            settled = self._store.settled()
             hits = self._engine.find(self._planner.plan(request, sparse, vector, gathering.limit))
-            current = self._store.find_current({key_of(hit) for hit in hits}) if hits else {}
-            uncertain = gathering.uncertain(hits, current)
-            pending = self._store.find_pending(uncertain) if uncertain else frozenset[str]()
-            found = gathering.take(hits, current, pending)
+            if settled is not None and settled == self._store.settled():
+                found = gathering.take_settled(hits)
+            else:
+                found = self._take(gathering, hits)
             if found is not None:
                 return found
+
+    def _take(self, gathering: Gathering, hits: Sequence[Hit]) -> list[Hit] | None:
+        """What is gathered while documents are written: the records tell which hits are current."""
+        current = self._store.find_current({key_of(hit) for hit in hits}) if hits else {}
+        uncertain = gathering.uncertain(hits, current)
+        pending = self._store.find_pending(uncertain) if uncertain else frozenset[str]()
+        return gathering.take(hits, current, pending)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-from ragfleet_runtime.errors import StorageError, StorageFullError
 from ragfleet_runtime.index.documents import Document, DocumentSummary, Identity, Key, Leftover, Totals
+from ragfleet_runtime.index.sqlite_calls import storage_errors, transaction
 from ragfleet_runtime.index.sqlite_rows import document_of, note, put, rows_of, time_of
 from ragfleet_runtime.lanes import Lane
 
@@ -50,14 +50,17 @@ class SQLiteDocumentStore:
         self._writer = self._connect()
         self._readers: list[sqlite3.Connection] = []
         self._local = threading.local()
+        self._numbers = itertools.count(1)
+        self._settled: int | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the store in the file ``path``, made where there is none."""
-        with _storage_errors():
+        with storage_errors():
             store = cls(path)
             store._writer.execute("PRAGMA journal_mode = WAL")
             store._writer.executescript(_SCHEMA)
+            store._settled = None if _has_leftovers(store._writer) else next(store._numbers)
         return store
 
     def _connect(self) -> sqlite3.Connection:
@@ -75,23 +78,43 @@ class SQLiteDocumentStore:
 
     async def _read(self, function: Callable[[sqlite3.Connection], R]) -> R:
         def call() -> R:
-            with _storage_errors():
+            with storage_errors():
                 return function(self._reader())
 
         return await self._reads.run(call)
 
     async def _write(self, function: Callable[[sqlite3.Connection], R], *, durable: bool) -> R:
         def call() -> R:
-            with _storage_errors(), _transaction(self._writer, durable=durable):
+            with storage_errors(), transaction(self._writer, durable=durable):
                 return function(self._writer)
 
         return await self._writes.run(call)
+
+    async def _revise(self, function: Callable[[sqlite3.Connection], R], *, durable: bool) -> R:
+        """A write that changes which revisions are current or left over."""
+
+        def call() -> R:
+            self._settled = None  # and so it stays where the write fails
+            with storage_errors(), transaction(self._writer, durable=durable):
+                result = function(self._writer)
+                has_leftovers = _has_leftovers(self._writer)
+            self._settled = None if has_leftovers else next(self._numbers)
+            return result
+
+        return await self._writes.run(call)
+
+    def settled(self) -> int | None:
+        """A number while no revision is left over or being written, which is another after each change.
+
+        As long as it is the same, the chunks in the engine are those of the current revisions.
+        """
+        return self._settled
 
     async def begin(self, revisions: Sequence[Leftover]) -> None:
         """See DocumentStore."""
         # Not synced to the disk: should a power cut lose the note together with the chunks' commit, the
         # count of points against the sum of chunks tells at the next start.
-        await self._write(lambda db: note(db, revisions, "pending"), durable=False)
+        await self._revise(lambda db: note(db, revisions, "pending"), durable=False)
 
     async def commit(self, documents: Sequence[Document]) -> list[Leftover]:
         """See DocumentStore."""
@@ -101,7 +124,7 @@ class SQLiteDocumentStore:
             note(db, replaced, "garbage")
             return replaced
 
-        return await self._write(commit, durable=True)
+        return await self._revise(commit, durable=True)
 
     async def delete(self, keys: Sequence[Key]) -> list[Leftover]:
         """See DocumentStore."""
@@ -118,11 +141,11 @@ class SQLiteDocumentStore:
             note(db, removed, "garbage")
             return removed
 
-        return await self._write(delete, durable=True)
+        return await self._revise(delete, durable=True)
 
     async def forget(self, revisions: Sequence[str]) -> None:
         """See DocumentStore."""
-        await self._write(
+        await self._revise(
             lambda db: db.executemany("DELETE FROM revisions WHERE revision = ?", [(r,) for r in revisions]),
             durable=False,
         )
@@ -134,7 +157,7 @@ class SQLiteDocumentStore:
 
     def find_current(self, keys: Iterable[Key]) -> dict[Key, str]:
         """The current revision of each document that exists. Blocks."""
-        with _storage_errors():
+        with storage_errors():
             rows = rows_of(self._reader(), keys, "revision")
             return {Key(tenant, id_): revision for tenant, id_, revision in rows}
 
@@ -144,7 +167,7 @@ class SQLiteDocumentStore:
             "SELECT revision FROM revisions "
             "WHERE state = 'pending' AND revision IN (SELECT value FROM json_each(?))"
         )
-        with _storage_errors():
+        with storage_errors():
             return {row[0] for row in self._reader().execute(query, (json.dumps(list(revisions)),))}
 
     async def current(self, keys: Iterable[Key]) -> dict[Key, str]:
@@ -222,26 +245,5 @@ class SQLiteDocumentStore:
             connection.close()
 
 
-@contextmanager
-def _transaction(db: sqlite3.Connection, *, durable: bool) -> Iterator[None]:
-    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StorageFullError(
-                "the disk is full: free some space, then send the documents again"
-            ) from error
-        raise StorageError(f"the document store failed: {error}") from error
+def _has_leftovers(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM revisions)").fetchone()[0])

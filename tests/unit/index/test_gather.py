@@ -95,3 +95,9 @@ def test_the_result_is_that_of_ranking_everything(
     while found is None:
         found = gathering.take(by_score[: gathering.limit], current, frozenset())
     assert found == rank(everything, group_by_document=group)[:top_k]
+
+
+def test_hits_that_are_known_to_be_current_need_no_look_up() -> None:
+    gathering = Gathering(1, group_by_document=False)
+    assert gathering.take_settled([hit("d", 1.0), hit("c", 1.0), hit("b", 1.0)]) is None  # a tie at the end
+    assert ids(gathering.take_settled([hit(name, 1.0) for name in "dcba"])) == ["a"]
