@@ -8,8 +8,6 @@ import aiohttp
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-_READ_BUFFER_BYTES = 2**21
-
 
 class Access:
     """Where the API server is, and sessions that may talk to it."""
@@ -32,7 +30,6 @@ class Access:
             headers={"User-Agent": "ragfleet-operator"},
             middlewares=(*middlewares, self._authorize),
             proxy=self._configuration.proxy,
-            read_bufsize=_READ_BUFFER_BYTES,
         )
 
     async def _authorize(

@@ -1,4 +1,4 @@
-"""kopf's handlers: they hand each event on, and do nothing else."""
+"""What kopf needs to watch a kind."""
 
 from __future__ import annotations
 
@@ -8,20 +8,16 @@ from typing import Any
 import kopf
 
 from ragfleet_operator.kinds import Kind
-from ragfleet_operator.model import Object
-
-See = Callable[[Kind, str | None, Object], None]
 
 
-def registry_of(
-    kind: Kind, see: See, login: Callable[[], Awaitable[kopf.AiohttpSession]]
-) -> kopf.OperatorRegistry:
-    """A registry that passes the events of a kind to ``see``."""
+def registry_of(kind: Kind, login: Callable[[], Awaitable[kopf.AiohttpSession]]) -> kopf.OperatorRegistry:
+    """A registry that has kopf watch a kind."""
     registry = kopf.OperatorRegistry()
 
+    # kopf watches only what there is a handler for. It isn't called: objects are taken before kopf sees them.
     @kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)
-    async def seen(event: Any, **_: Any) -> None:
-        see(kind, event["type"], event["object"])
+    async def seen(**_: Any) -> None:
+        raise AssertionError(f"kopf was shown {kind.plural}")
 
     @kopf.on.login(registry=registry)
     async def logged_in(**_: Any) -> kopf.AiohttpSession:

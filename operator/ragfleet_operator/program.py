@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 import structlog
 
@@ -19,7 +19,7 @@ from ragfleet_operator.leadership import Leadership
 from ragfleet_operator.metrics import Metrics, StateCollector
 from ragfleet_operator.model import Key, Object
 from ragfleet_operator.settings import Timing
-from ragfleet_operator.sources import Phase, WatchState, all_sources, unsettled
+from ragfleet_operator.sources import Phase, Source, WatchState, all_sources, unsettled
 from ragfleet_operator.watch import Sinks, watches_of
 
 _log = structlog.get_logger("ragfleet.operator")
@@ -54,7 +54,7 @@ class Program:
         self._is_lost = False
         self._stopping = asyncio.Event()
         self._states = [WatchState(source, timing.dead) for source in all_sources(namespaces)]
-        sinks = Sinks(self._see, engine.relist, self._found, self._phase_changed, self._take_signals)
+        sinks = Sinks(self._see, self._listed, self._found, self._phase_changed, self._take_signals)
         self._watches = watches_of(self._states, access, sinks, timing)
 
     def measure_with(self, metrics: Metrics) -> None:
@@ -150,6 +150,13 @@ class Program:
             self._engine.see(kind, type_, obj)
         else:
             self._engine.remember(kind, type_, obj)
+
+    def _listed(self, source: Source, names: Set[tuple[str, str]], version: str) -> None:
+        """Take the end of a list, as _see() takes events."""
+        gone = self._engine.keep_only(source.kind, source.namespace, source.selector, names, version)
+        if self._working:
+            for key in gone:
+                self._engine.queue.add(key)
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()

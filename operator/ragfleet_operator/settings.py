@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 import kopf
 
 from ragfleet_operator.sources import Source
+
+# Objects on a page of a list: a page is decoded and taken as a whole, and all else waits for that.
+_PAGE: Final = 250
 
 
 class Timing(NamedTuple):
@@ -30,57 +32,20 @@ class Timing(NamedTuple):
         return self.server + self.silence
 
 
-class NothingToCompare(kopf.DiffBaseStorage):
-    """Keeps no last state of an object: comparing is the engine's work."""
-
-    def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None) -> kopf.BodyEssence:
-        """Nothing of it."""
-        return kopf.BodyEssence()
-
-    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
-        """Nothing was stored."""
-        return None
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        """Store nothing."""
-
-
-class NoProgress(kopf.ProgressStorage):
-    """Keeps no progress of handlers with an object: ours have none."""
-
-    def fetch(self, *, key: Any, body: kopf.Body) -> None:
-        """Nothing was stored."""
-
-    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        """Store nothing."""
-
-    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        """There is nothing to remove."""
-
-    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
-        """Touch nothing."""
-
-    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
-        """There is nothing in it."""
-        return essence
-
-
 def kopf_settings(source: Source, timing: Timing) -> kopf.OperatorSettings:
     """Settings of a kopf that watches one kind and shares its process and its loop with others."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
-    settings.persistence.diffbase_storage = NothingToCompare()
-    settings.persistence.progress_storage = NoProgress()
     # We look for the kind and for namespaces ourselves: that needs no cluster-wide permission.
     settings.scanning.disabled = True
     # Would kill the whole process ten minutes after one of its parts was started again.
     settings.process.ultimate_exiting_timeout = None
-    settings.queueing.idle_timeout = 1.0
     if source.selector:
         settings.watching.label_selectors[source.kind.group, source.kind.version, source.kind.plural] = (
             source.selector
         )
+    settings.watching.chunk_size = _PAGE
     settings.watching.server_timeout = timing.server
     settings.watching.connect_timeout = timing.connect
     settings.watching.inactivity_timeout = timing.silence

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -12,13 +13,16 @@ import kopf
 import structlog
 
 from ragfleet_operator.access import Access
+from ragfleet_operator.contents import take_page, take_watch
 from ragfleet_operator.engine.errors import ApiError, Forbidden, NotFound
-from ragfleet_operator.handlers import See, registry_of
+from ragfleet_operator.handlers import registry_of
 from ragfleet_operator.kinds import OPTIONAL, PIPELINE, Kind
+from ragfleet_operator.listing import Listing
 from ragfleet_operator.model import Object
 from ragfleet_operator.probe import probe
 from ragfleet_operator.settings import Timing, kopf_settings
-from ragfleet_operator.sources import Phase, WatchState
+from ragfleet_operator.sources import Phase, Source, WatchState
+from ragfleet_operator.stream import EventReader, MalformedError
 
 _log = structlog.get_logger("ragfleet.watch")
 
@@ -26,17 +30,22 @@ _RETRY_SECONDS = 2.0
 
 
 class Sinks(NamedTuple):
-    """Where a watch goes. see: takes each event. relist: compares the cache of a kind with the server.
+    """Where a watch goes. see: takes each object, with the type of its event or, of a list, None.
 
-    found: a kind can be watched that couldn't. changed: a watch is doing something else than before.
-    spawned: a kopf has started, and taken the signals' handlers.
+    listed: all that a list held was seen: namespace and name of each, and the list's version. What else is
+    known of the source has vanished. found: a kind can be watched that couldn't. changed: a watch is doing
+    something else than before. spawned: a kopf has started, and taken the signals' handlers.
     """
 
-    see: See
-    relist: Callable[[Kind, Sequence[str] | None], Awaitable[None]]
+    see: Callable[[Kind, str | None, Object], None]
+    listed: Callable[[Source, Set[tuple[str, str]], str], None]
     found: Callable[[Kind], None]
     changed: Callable[[], None]
     spawned: Callable[[], None]
+
+
+class NotTakenError(Exception):
+    """A fault of this program: it couldn't take what it was told, so that it doesn't know what there is."""
 
 
 class KindWatch:
@@ -44,8 +53,8 @@ class KindWatch:
 
     kopf ends as a whole where one of its watches is refused, and can't wait for a kind or a namespace without
     permission to read definitions and namespaces: so each kind has its own, which gets the namespaces that
-    can be read and is started again when these change. And it doesn't tell what vanished before a list: its
-    requests pass here, and after each list the cache is compared.
+    can be read and is started again when these change. It asks the API server, again and again; the answers
+    pass here, and the objects in them are taken before it sees them (docs/adr/0023-events-before-kopf.md).
     """
 
     def __init__(self, states: Sequence[WatchState], access: Access, sinks: Sinks, timing: Timing) -> None:
@@ -54,14 +63,12 @@ class KindWatch:
         self._access = access
         self._sinks = sinks
         self._timing = timing
-        self._registry = registry_of(self._source.kind, self._see, self._login)
-        self._listed: set[str] = set()
-        self._to_compare: asyncio.Queue[WatchState] = asyncio.Queue()
+        self._registry = registry_of(self._source.kind, self._login)
+        self._listings: dict[str, Listing] = {}
 
     async def run(self) -> None:
-        """Watch until cancelled; no answer of a server ends it."""
-        async with self._access.session() as session, asyncio.TaskGroup() as group:
-            group.create_task(self._compare_for_ever())
+        """Watch until cancelled; no answer of a server ends it. Raises NotTakenError."""
+        async with self._access.session() as session:
             while True:
                 readable = [state for state in self._states.values() if await self._may_watch(state, session)]
                 if readable:
@@ -69,14 +76,6 @@ class KindWatch:
                     await asyncio.sleep(_RETRY_SECONDS)
                 else:
                     await asyncio.sleep(self._pause())
-
-    def _see(self, kind: Kind, type_: str | None, obj: Object) -> None:
-        # A state is for all namespaces or for one.
-        for namespace in (None, obj["metadata"].get("namespace")):
-            state = self._states.get(kind.path(namespace))
-            if state is not None:
-                state.alive()
-        self._sinks.see(kind, type_, obj)
 
     def _pause(self) -> float:
         if any(state.phase is Phase.LOST for state in self._states.values()):
@@ -116,8 +115,19 @@ class KindWatch:
                 task.cancel()
             ends = await asyncio.gather(*tasks, more, return_exceptions=True)
         for end in ends:
+            if isinstance(end, NotTakenError):
+                raise end
             if isinstance(end, Exception):
-                _log.debug("kopf has ended", watch=str(self._source), error=type(end).__name__)
+                self._ended(states, end)
+
+    def _ended(self, states: Sequence[WatchState], error: Exception) -> None:
+        """Tell that kopf has ended by itself, where what was lost isn't told yet."""
+        message = (
+            str(error) if isinstance(error, MalformedError) else f"kopf has ended ({type(error).__name__})"
+        )
+        for state in states:
+            if state.phase is not Phase.LOST:
+                self._lost(state, message)
 
     async def _wait_for_any(self, states: Sequence[WatchState], session: aiohttp.ClientSession) -> None:
         """Return once one of the states can be watched; never where there are none."""
@@ -143,34 +153,43 @@ class KindWatch:
             raise
         if state is not None:
             if answer.status == HTTPStatus.OK:
-                self._answered(state, watching="watch" in request.url.query)
+                self._take(state, answer)
             elif answer.status != HTTPStatus.GONE:
                 self._lost(state, f"the API server answers {answer.status}")
         return answer
 
-    def _answered(self, state: WatchState, *, watching: bool) -> None:
+    def _take(self, state: WatchState, answer: aiohttp.ClientResponse) -> None:
+        """Have the objects of an answer taken as kopf reads it."""
         path = state.source.path
         state.alive()
-        if not watching:
-            self._listed.add(path)
-        elif path in self._listed:
-            # What changes from now on is told by the watch; what vanished before the list, by nobody.
-            self._listed.discard(path)
-            self._to_compare.put_nowait(state)
-        elif state.phase is Phase.LOST:
+        if "watch" in answer.url.query:
+            # kopf watches only from a list on whose last page it has read.
             self._listening(state)
+            take_watch(answer, EventReader(self._see), state.alive)
+            return
+        if "continue" not in answer.url.query:
+            self._listings[path] = Listing(
+                self._see, lambda names, version: self._listed(state, names, version)
+            )
+        take_page(answer, self._listings[path])
 
-    async def _compare_for_ever(self) -> None:
-        while True:
-            state = await self._to_compare.get()
-            try:
-                await self._sinks.relist(state.source.kind, state.source.namespaces)
-            except ApiError as error:
-                self._lost(state, str(error))
-                await asyncio.sleep(_RETRY_SECONDS)
-                self._to_compare.put_nowait(state)
-            else:
-                self._listening(state)
+    def _see(self, type_: str | None, obj: Object) -> None:
+        with self._taking(f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"):
+            self._sinks.see(self._source.kind, type_, obj)
+
+    def _listed(self, state: WatchState, names: Set[tuple[str, str]], version: str) -> None:
+        self._listings.pop(state.source.path, None)
+        with self._taking("the end of a list"):
+            self._sinks.listed(state.source, names, version)
+
+    @contextmanager
+    def _taking(self, what: str) -> Iterator[None]:
+        # kopf would log the error and go on without the event, and so without what it told.
+        try:
+            yield
+        except Exception as error:
+            _log.exception("can't be taken", watch=str(self._source), what=what)
+            raise NotTakenError(f"{self._source}: {what}: {type(error).__name__}") from error
 
     def _enter(self, state: WatchState, phase: Phase, message: str = "") -> bool:
         is_new = state.enter(phase, message)

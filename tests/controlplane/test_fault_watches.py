@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Final
 
 import pytest
 
+from ragfleet_operator.kinds import OPTIONAL
 from ragfleet_operator.model import Settings
+from ragfleet_operator.sources import all_sources
 from support.cluster_pipelines import Place, pipeline
 from support.control_plane import ControlPlane
 from support.fault_proxy import FaultProxy, fault_proxy
@@ -134,6 +137,23 @@ def test_a_watch_that_falls_silent_or_never_tells_anything_is_opened_again(
         assert rule.met
         _wait_until_converged(place, 1)
         assert operator.tracebacks == []
+
+
+def test_at_a_start_each_watch_has_one_list_and_one_probe(
+    place: Place, proxy: FaultProxy, config: Path
+) -> None:
+    start = len(proxy.log)
+    with operator_process(place.control_plane, namespaces=[place.namespace], kubeconfig=config) as operator:
+        time.sleep(1)
+        listed = Counter(
+            done.call.path
+            for done in list(proxy.log)[start:]
+            if done.call.verb == "list" and done.call.namespace == place.namespace and done.code == 200
+        )
+        assert operator.tracebacks == []
+    # Secrets and ConfigMaps have two watches each, with different selectors.
+    watched = Counter(source.path for source in all_sources([place.namespace]) if source.kind not in OPTIONAL)
+    assert listed == {path: 2 * watches for path, watches in watched.items()}
 
 
 def _prepare(place: Place, operator: OperatorProcess) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Final, NamedTuple
 
 import orjson
@@ -76,14 +76,26 @@ class Cache:
 
         version: of the list; what we have that is newer than it is kept.
         """
-        self.last_event[kind] = time.monotonic()
         keys: set[Key | None] = set()
         listed = set()
         for obj in objects:
-            listed.add(_place(kind, obj))
+            place = _place(kind, obj)
+            listed.add((place.namespace, place.name))
             keys.add(self.see(kind, None, obj))
-        for place in [place for place in self._objects if place.kind == kind and place not in listed]:
-            if namespace not in (None, place.namespace):
+        keys |= self.keep_only(kind, namespace, listed, version)
+        return {key for key in keys if key is not None}
+
+    def keep_only(
+        self, kind: Kind, namespace: str | None, names: Set[tuple[str, str]], version: str = ""
+    ) -> set[Key]:
+        """Take out what a list didn't hold, all of which was seen; the pipelines to look at. See replace().
+
+        names: namespace and name of each object that it held.
+        """
+        self.last_event[kind] = time.monotonic()
+        keys: set[Key | None] = set()
+        for place in [place for place in self._objects if place.kind == kind]:
+            if namespace not in (None, place.namespace) or (place.namespace, place.name) in names:
                 continue
             if not version or _is_newer(version, self._objects[place].version):
                 keys.add(self._drop(place))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Final
 
 from ragfleet_operator.engine.cache import Cache
@@ -63,6 +63,17 @@ class Engine:
         if kind in _WATCHED_KINDS and labels.get(WATCH_LABEL) == "true":
             concerned.update(dict.fromkeys(self.watched.see(kind, type_, obj), 0.0))
         return concerned
+
+    def keep_only(
+        self, kind: Kind, namespace: str | None, selector: str, names: Set[tuple[str, str]], version: str
+    ) -> set[Key]:
+        """Take out what a list with a selector didn't hold, all of which was taken; whom that concerns.
+
+        names: namespace and name of each object that it held. version: of the list.
+        """
+        if selector == _WATCHED:
+            return self.watched.keep_only(kind, namespace, names)
+        return self.cache.keep_only(kind, namespace, names, version)
 
     async def fill(self, namespaces: Sequence[str] | None) -> None:
         """Read all that there is, in some namespaces or (None) the cluster; have every pipeline looked at.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import NamedTuple
 
 from ragfleet_operator.engine.digests import Marker
@@ -50,10 +50,15 @@ class Watched:
         keys: set[Key] = set()
         listed = set()
         for obj in objects:
-            listed.add((obj["metadata"]["namespace"], Ref(kind, obj["metadata"]["name"])))
+            listed.add((obj["metadata"]["namespace"], obj["metadata"]["name"]))
             keys |= self.see(kind, None, obj)
-        for place in [place for place in self._seen if place[1].kind == kind and place not in listed]:
-            if namespace in (None, place[0]):
+        return keys | self.keep_only(kind, namespace, listed)
+
+    def keep_only(self, kind: Kind, namespace: str | None, names: Set[tuple[str, str]]) -> set[Key]:
+        """Take out what a list didn't hold; the pipelines that use it. names: see Cache.keep_only."""
+        keys: set[Key] = set()
+        for place in [place for place in self._seen if place[1].kind == kind]:
+            if namespace in (None, place[0]) and (place[0], place[1].name) not in names:
                 del self._seen[place]
                 keys |= self._users.get(place, set())
         return keys
