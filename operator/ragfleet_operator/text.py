@@ -9,8 +9,9 @@ MAX_MESSAGE: Final = 1000
 
 def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
     """The text on one line without control characters, cut at ``limit`` characters."""
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(shown.split())
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 

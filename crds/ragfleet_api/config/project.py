@@ -46,7 +46,6 @@ def project(spec: RAGPipelineSpec, owner: Owner) -> RuntimeConfig:
     embedding = project_embedding(spec.embedding)
     retrieval = _retrieval(spec.retrieval or Retrieval(), has_embedding=embedding is not None)
     collection = f"{owner.namespace}-{owner.name}-{query_fingerprint(retrieval.sparse, embedding)}"
-    requests = spec.requests or Requests()
     return RuntimeConfig(
         owner=owner,
         store=_store(spec.vector_store, collection),
@@ -54,10 +53,36 @@ def project(spec: RAGPipelineSpec, owner: Owner) -> RuntimeConfig:
         chunking=_chunking(spec.chunking or Chunking()),
         retrieval=retrieval,
         generation=project_generation(spec.generation),
-        ingestion=_ingestion(spec.ingestion or Ingestion()),
-        requests=RequestsConfig(deadline_seconds=default(requests.deadline_seconds, 60)),
-        auth=_auth(spec.auth or Auth(), owner),
+        ingestion=project_ingestion(spec),
+        requests=project_requests(spec),
+        auth=project_auth(spec, owner.name),
     )
+
+
+def project_ingestion(spec: RAGPipelineSpec) -> IngestionConfig:
+    """The section ``ingestion`` of the configuration alone."""
+    ingestion = spec.ingestion or Ingestion()
+    return IngestionConfig(
+        max_request_bytes=default(ingestion.max_request_megabytes, 64) * 2**20,
+        parse_timeout_seconds=default(ingestion.parse_timeout_seconds, 30),
+        parse_memory_bytes=default(ingestion.parse_memory_megabytes, 1024) * 2**20,
+    )
+
+
+def project_requests(spec: RAGPipelineSpec) -> RequestsConfig:
+    """The section ``requests`` of the configuration alone."""
+    requests = spec.requests or Requests()
+    return RequestsConfig(deadline_seconds=default(requests.deadline_seconds, 60))
+
+
+def project_auth(spec: RAGPipelineSpec, pipeline: str) -> AuthConfig:
+    """The section ``auth`` of the configuration alone. pipeline: its name."""
+    auth = spec.auth or Auth()
+    keys = auth.api_keys or APIKeys()
+    if keys.secret_ref is not None:
+        return AuthConfig(required=True, secret=keys.secret_ref.name, generate=False)
+    required = default(auth.required, True)
+    return AuthConfig(required=required, secret=f"{pipeline}-api-keys", generate=required)
 
 
 def _store(store: VectorStore, collection: str) -> StoreConfig:
@@ -142,19 +167,3 @@ def _retrieval(retrieval: Retrieval, *, has_embedding: bool) -> RetrievalConfig:
             too_long=default(query.too_long, "Reject"),
         ),
     )
-
-
-def _ingestion(ingestion: Ingestion) -> IngestionConfig:
-    return IngestionConfig(
-        max_request_bytes=default(ingestion.max_request_megabytes, 64) * 2**20,
-        parse_timeout_seconds=default(ingestion.parse_timeout_seconds, 30),
-        parse_memory_bytes=default(ingestion.parse_memory_megabytes, 1024) * 2**20,
-    )
-
-
-def _auth(auth: Auth, owner: Owner) -> AuthConfig:
-    keys = auth.api_keys or APIKeys()
-    if keys.secret_ref is not None:
-        return AuthConfig(required=True, secret=keys.secret_ref.name, generate=False)
-    required = default(auth.required, True)
-    return AuthConfig(required=required, secret=f"{owner.name}-api-keys", generate=required)

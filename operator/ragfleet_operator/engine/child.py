@@ -12,7 +12,7 @@ from ragfleet_operator.engine import faults
 from ragfleet_operator.engine.cache import Cache
 from ragfleet_operator.engine.cluster import Cluster
 from ragfleet_operator.engine.conflicts import ConflictMemory
-from ragfleet_operator.engine.drift import digest, holds, mark_of, marked, projection
+from ragfleet_operator.engine.drift import content, digest, holds, mark_of, projection, with_mark
 from ragfleet_operator.engine.errors import (
     ApiError,
     Conflict,
@@ -22,9 +22,10 @@ from ragfleet_operator.engine.errors import (
 )
 from ragfleet_operator.engine.handover import hand_over, lets_go
 from ragfleet_operator.engine.ownership import is_deleting, is_ours
+from ragfleet_operator.engine.wanted import IDENTITY, Wanted
 from ragfleet_operator.engine.writes import Writes
 from ragfleet_operator.kinds import DEPLOYMENT, OPTIONAL
-from ragfleet_operator.model import Child, ChildFault, Fault, Key, Object, Ref, Way
+from ragfleet_operator.model import ChildFault, Fault, Key, Object, Ref, Way
 from ragfleet_operator.names import PIPELINE_LABEL
 
 # No object was ever in this state: an apply that names it makes an object or is refused, and changes none.
@@ -50,10 +51,11 @@ class Kept(NamedTuple):
 
 
 class _Applied(NamedTuple):
-    """What was last found to be as it should. version: of the object then; projected: see projection."""
+    """What was last found to be as it should. version: of the object then; the rest: digests of it."""
 
     mark: str
     version: str
+    content: bytes
     projected: str
 
 
@@ -85,24 +87,43 @@ class Keeper:
         self._applied.pop(key, None)
         self._conflicts.forget(key)
 
-    async def keep(self, whose: Whose, child: Child, live: Object | None, *, force: bool = False) -> Kept:
-        """Make a child as it should be. live: as last seen. force: take fields from whoever holds them.
+    def look(self, whose: Whose, child: Wanted, live: Object | None) -> Kept | None:
+        """How a child is where nothing is to be written; None where something is. live: as last seen."""
+        ref = child.ref
+        if live is None:
+            return None
+        if not is_ours(ref.kind, live, whose.key.name, whose.uid):
+            return Kept(ref, False, faults.foreign(ref, live))
+        if is_deleting(live):
+            fault = faults.stuck(ref, live) if faults.is_stuck(live, self._now()) else None
+            return Kept(ref, True, fault, waits=True)
+        if child.way is Way.ENSURED:
+            return Kept(ref, True) if _is_labelled(live, whose) else None
+        now = self._monotonic()
+        # A quarrel over what was there doesn't hold up what is new.
+        if not self._differs(whose.key, child, live) or (
+            mark_of(live) == child.mark and self._conflicts.pauses(whose.key, ref, now)
+        ):
+            return Kept(ref, True, self._conflicts.fault(whose.key, ref, now))
+        return None
 
-        What is wrong with this child alone is in the result. Raises Unavailable, NamespaceTerminating,
-        NotLeadingError: then nothing can be done about any.
+    async def keep(self, whose: Whose, child: Wanted, live: Object | None, *, force: bool = False) -> Kept:
+        """Make a child as it should be, where ``look`` says that it isn't.
+
+        live: as it was looked at. force: take fields from whoever holds them. What is wrong with this child
+        alone is in the result. Raises Unavailable, NamespaceTerminating, NotLeadingError: then nothing can be
+        done about any.
         """
         ref = child.ref
         try:
             for _ in range(_TRIES):
-                if live is not None and not is_ours(ref.kind, live, whose.key.name, whose.uid):
-                    return Kept(ref, False, faults.foreign(ref, live))
-                if live is not None and is_deleting(live):
-                    fault = faults.stuck(ref, live) if faults.is_stuck(live, self._now()) else None
-                    return Kept(ref, True, fault, waits=True)
                 try:
-                    return await self._keep(whose, child, live, force)
+                    return await self._write(whose, child, live, force)
                 except Conflict:
                     live = await self._read(whose.key, ref)
+                kept = self.look(whose, child, live)
+                if kept is not None:
+                    return kept
         except (Unavailable, NamespaceTerminating):
             raise
         except NotFound as error:
@@ -114,42 +135,41 @@ class Keeper:
         message = f'{ref.kind.kind} "{ref.name}" changes faster than it can be written; it is tried again'
         return Kept(ref, live is not None, ChildFault(ref, Fault.UNAVAILABLE, message))
 
-    async def _keep(self, whose: Whose, child: Child, live: Object | None, force: bool) -> Kept:
+    async def _write(self, whose: Whose, child: Wanted, live: Object | None, force: bool) -> Kept:
         if child.way is Way.ENSURED:
-            await self._ensure(whose, child, live)
-            return Kept(child.ref, True)
-        desired = marked(child.manifest)
-        ref, now = child.ref, self._monotonic()
+            return await self._ensure(whose, child, live)
+        ref, desired = child.ref, with_mark(child.manifest, child.mark)
         if live is None:
-            self._remember(whose.key, ref, desired, await self._make(whose.key, ref, desired))
-        elif self._differs(whose.key, ref, live, desired):
-            # A quarrel over what was there doesn't hold up what is new.
-            if mark_of(live) == mark_of(desired) and self._conflicts.pauses(whose.key, ref, now):
-                return Kept(ref, True, self._conflicts.fault(whose.key, ref, now))
+            answer = await self._make(whose.key, ref, desired)
+        else:
             if ref.kind == DEPLOYMENT and lets_go(live, desired):
                 live = await hand_over(self._cluster, self._writes, live, whose.uid)
             answer = await self._change(whose.key, ref, desired, live, force)
-            self._remember(whose.key, ref, desired, answer)
-        return Kept(ref, True, self._conflicts.fault(whose.key, ref, now))
+        self._remember(whose.key, child, answer, content(answer), digest(projection(answer, desired)))
+        return Kept(ref, True, self._conflicts.fault(whose.key, ref, self._monotonic()))
 
-    def _differs(self, key: Key, ref: Ref, live: Object, desired: Object) -> bool:
-        if mark_of(live) != mark_of(desired):
+    def _differs(self, key: Key, child: Wanted, live: Object) -> bool:
+        if mark_of(live) != child.mark:
             return True
-        known = self._applied.get(key, {}).get(ref)
-        if known is not None and known.mark == mark_of(desired):
-            if known.version == live["metadata"]["resourceVersion"]:
-                return False
-            differs = known.projected != digest(projection(live, desired))
+        known = self._applied.get(key, {}).get(child.ref)
+        if known is not None and known.mark != child.mark:
+            known = None
+        if known is not None and known.version == live["metadata"]["resourceVersion"]:
+            return False
+        found = content(live)
+        if known is not None and known.content == found:
+            projected, differs = known.projected, False
         else:
-            differs = not holds(live, desired)
+            desired = with_mark(child.manifest, child.mark)
+            projected = digest(projection(live, desired))
+            differs = not holds(live, desired) if known is None else known.projected != projected
         if not differs:
-            self._remember(key, ref, desired, live)
+            self._remember(key, child, live, found, projected)
         return differs
 
-    def _remember(self, key: Key, ref: Ref, desired: Object, live: Object) -> None:
-        version = live["metadata"]["resourceVersion"]
-        applied = _Applied(mark_of(desired) or "", version, digest(projection(live, desired)))
-        self._applied.setdefault(key, {})[ref] = applied
+    def _remember(self, key: Key, child: Wanted, live: Object, found: bytes, projected: str) -> None:
+        applied = _Applied(child.mark, live["metadata"]["resourceVersion"], found, projected)
+        self._applied.setdefault(key, {})[child.ref] = applied
 
     async def _make(self, key: Key, ref: Ref, desired: Object) -> Object:
         return await self._writes.apply(
@@ -166,14 +186,18 @@ class Keeper:
             self._conflicts.note(key, ref, conflict.held, self._monotonic())
         return await self._writes.apply(ref.kind, key.namespace, manifest, force=True)
 
-    async def _ensure(self, whose: Whose, child: Child, live: Object | None) -> None:
-        if live is None:
-            await self._writes.create(child.kind, whose.key.namespace, child.manifest)
-        elif (live["metadata"].get("labels") or {}).get(PIPELINE_LABEL) != whose.key.name:
+    async def _ensure(self, whose: Whose, child: Wanted, live: Object | None) -> Kept:
+        manifest = child.manifest
+        if live is not None:
             # Somebody took the label that it is watched by. What it holds is never written again.
-            parts = {name: child.manifest[name] for name in ("apiVersion", "kind", "metadata")}
-            manifest = _with_metadata(parts, uid=live["metadata"]["uid"])
-            await self._writes.apply(child.kind, whose.key.namespace, manifest, force=True)
+            parts = {name: manifest[name] for name in IDENTITY}
+            named = _with_metadata(parts, uid=live["metadata"]["uid"])
+            await self._writes.apply(child.kind, whose.key.namespace, named, force=True)
+        elif not child.can_be_made:
+            return Kept(child.ref, False, waits=True)  # gone since it was looked for
+        else:
+            await self._writes.create(child.kind, whose.key.namespace, manifest)
+        return Kept(child.ref, True)
 
     async def _read(self, key: Key, ref: Ref) -> Object | None:
         try:
@@ -187,3 +211,7 @@ class Keeper:
 
 def _with_metadata(manifest: Object, **fields: str) -> dict[str, Any]:
     return {**manifest, "metadata": {**manifest["metadata"], **fields}}
+
+
+def _is_labelled(live: Object, whose: Whose) -> bool:
+    return bool((live["metadata"].get("labels") or {}).get(PIPELINE_LABEL) == whose.key.name)

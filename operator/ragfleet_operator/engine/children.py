@@ -17,6 +17,7 @@ from ragfleet_operator.engine.errors import (
     Unavailable,
 )
 from ragfleet_operator.engine.prune import leftovers
+from ragfleet_operator.engine.wanted import Wanted
 from ragfleet_operator.engine.writes import Writes
 from ragfleet_operator.kinds import (
     CONFIG_MAP,
@@ -29,7 +30,7 @@ from ragfleet_operator.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
-from ragfleet_operator.model import Child, ChildFault, Object, Ref, is_owned
+from ragfleet_operator.model import ChildFault, Object, Ref, is_owned
 
 # A pod of the new template can't start without these, or couldn't be made again of the revision; the old
 # ones go on without them.
@@ -55,7 +56,7 @@ class Children:
     async def bring(
         self,
         whose: Whose,
-        desired: Sequence[Child],
+        desired: Sequence[Wanted],
         present: frozenset[Kind],
         *,
         keep: frozenset[Ref] = frozenset(),
@@ -84,31 +85,41 @@ class Children:
         return outcome
 
     async def _keep_all(
-        self, whose: Whose, children: Sequence[Child], live: Mapping[Ref, Object], outcome: Outcome
+        self, whose: Whose, children: Sequence[Wanted], live: Mapping[Ref, Object], outcome: Outcome
     ) -> set[Ref]:
         """Keep children that don't wait for each other; those that are there then."""
-        kept = await _together(self._keeper.keep(whose, child, live.get(child.ref)) for child in children)
+        looks = [(child, self._keeper.look(whose, child, live.get(child.ref))) for child in children]
+        kept = [look for _, look in looks if look is not None]
+        to_write = [child for child, look in looks if look is None]
+        if to_write:
+            kept += await _together(
+                self._keeper.keep(whose, child, live.get(child.ref)) for child in to_write
+            )
         _take(outcome, kept)
         return {item.ref for item in kept if item.is_there}
 
     async def _keep_deployment(
         self,
         whose: Whose,
-        child: Child,
-        desired: Sequence[Child],
+        child: Wanted,
+        desired: Sequence[Wanted],
         live: Mapping[Ref, Object],
         outcome: Outcome,
     ) -> None:
         force = False
-        if not any(other.kind == HPA for other in desired) and "replicas" in child.manifest["spec"]:
+        scalers = [ref for ref, obj in live.items() if ref.kind == HPA and is_owned(obj, whose.uid)]
+        may_stay = any(other.kind == HPA for other in desired)
+        if scalers and not may_stay and "replicas" in child.manifest["spec"]:
             # Before the count is ours again, or the autoscaler would change it once more.
-            scalers = [ref for ref, obj in live.items() if ref.kind == HPA and is_owned(obj, whose.uid)]
-            if scalers and not await self._delete(whose, scalers, live, outcome):
+            if not await self._delete(whose, scalers, live, outcome):
                 return
-            force = bool(scalers)
+            force = True
         found = live.get(child.ref)
-        # Others' fields are only taken without a word from the autoscaler that we have just deleted.
-        _take(outcome, [await self._keeper.keep(whose, child, found, force=force)])
+        kept = self._keeper.look(whose, child, found)
+        if kept is None:
+            # Others' fields are only taken without a word from the autoscaler that we have just deleted.
+            kept = await self._keeper.keep(whose, child, found, force=force)
+        _take(outcome, [kept])
 
     async def _prune(self, whose: Whose, wanted: set[Ref], workload_stays: bool, outcome: Outcome) -> None:
         live = self._cache.children(whose.key)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ragfleet_operator.engine.references import Resolved
-from ragfleet_operator.model import Child, Observation
+from ragfleet_operator.engine.wanted import Wanted
+from ragfleet_operator.model import Observation
 from ragfleet_operator.render import without_workload
 from ragfleet_operator.revisions import Plan, running, state_of
 
@@ -18,7 +19,7 @@ class Decision:
     stays: whether the workload is left as it is. is_soon: whether another pass has to follow at once.
     """
 
-    desired: tuple[Child, ...]
+    desired: tuple[Wanted, ...]
     seen: Observation
     stays: bool
     is_soon: bool
@@ -28,7 +29,7 @@ def decide(
     planned: Plan,
     seen: Observation,
     resolved: Resolved,
-    desired: Sequence[Child],
+    desired: Sequence[Wanted],
     held: str | None,
     *,
     is_deployed: bool,

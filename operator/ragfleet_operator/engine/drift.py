@@ -38,17 +38,29 @@ _WHOLE_MAPS: Final = frozenset(
 _QUANTITIES: Final = frozenset({"limits", "requests"})
 # Of the object's own, what says which it is and not what it holds.
 _IDENTITY: Final = ("apiVersion", "kind", "status")
+# Of its metadata, what changes with every write of anybody's and is never desired.
+_OTHERS: Final = ("resourceVersion", "managedFields", "generation")
 
 
 def digest(value: object) -> str:
     """Identity of a JSON value (32 hex digits)."""
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    return digest_of(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def digest_of(text: bytes) -> str:
+    """Identity of a JSON value that is written with sorted keys and no spaces (32 hex digits)."""
+    return hashlib.sha256(text).hexdigest()[:32]
 
 
 def marked(manifest: Object) -> dict[str, Any]:
     """The manifest with its own hash as an annotation."""
+    return with_mark(manifest, digest(manifest))
+
+
+def with_mark(manifest: Object, mark: str) -> dict[str, Any]:
+    """The manifest with a hash as an annotation. mark: its own ``digest``."""
     metadata = manifest["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), APPLIED_ANNOTATION: digest(manifest)}
+    annotations = {**(metadata.get("annotations") or {}), APPLIED_ANNOTATION: mark}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
@@ -56,6 +68,17 @@ def mark_of(obj: Object) -> str | None:
     """The hash that an object carries of what was last applied."""
     found: str | None = (obj["metadata"].get("annotations") or {}).get(APPLIED_ANNOTATION)
     return found
+
+
+def content(live: Object) -> bytes:
+    """Identity of all that ``projection`` can look at: where it is the same, so is every projection.
+
+    A controller that writes a status changes the object's version, and not this.
+    """
+    metadata = {name: value for name, value in live["metadata"].items() if name not in _OTHERS}
+    rest = {name: value for name, value in live.items() if name not in _IDENTITY}
+    text = orjson.dumps({**rest, "metadata": metadata}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).digest()[:16]
 
 
 def projection(live: Object, desired: Object) -> dict[str, Any]:
@@ -81,7 +104,7 @@ def _lists_of(desired: Object) -> Mapping[str, tuple[str, ...]]:
 
 
 def _project(live: Any, desired: Any, lists: Mapping[str, tuple[str, ...]], name: str = "") -> Any:
-    if isinstance(desired, Mapping) and isinstance(live, Mapping) and name not in _WHOLE_MAPS:
+    if isinstance(desired, dict) and isinstance(live, dict) and name not in _WHOLE_MAPS:
         return {
             field: _project(live[field], value, lists, field)
             for field, value in desired.items()
@@ -95,7 +118,7 @@ def _project(live: Any, desired: Any, lists: Mapping[str, tuple[str, ...]], name
 
 
 def _holds(live: Any, desired: Any, name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
-    if isinstance(desired, Mapping):
+    if isinstance(desired, dict):
         return _map_holds(live, desired, name, lists)
     if isinstance(desired, list):
         return _list_holds(live, desired, name, lists)
@@ -107,10 +130,10 @@ def _map_holds(
 ) -> bool:
     if live is None:
         return not desired
-    if not isinstance(live, Mapping) or (name in _WHOLE_MAPS and set(live) != set(desired)):
+    if not isinstance(live, dict) or (name in _WHOLE_MAPS and set(live) != set(desired)):
         return False
     if name in _QUANTITIES:
-        return all(_quantity(live.get(field)) == _quantity(value) for field, value in desired.items())
+        return all(_same_amount(live.get(field), value) for field, value in desired.items())
     return all(_holds(live.get(field), value, field, lists) for field, value in desired.items())
 
 
@@ -130,8 +153,12 @@ def _by_key(items: list[Any], fields: tuple[str, ...]) -> dict[tuple[Any, ...], 
     return {
         tuple(item.get(field, _DEFAULTS.get(field)) for field in fields): item
         for item in items
-        if isinstance(item, Mapping)
+        if isinstance(item, dict)
     }
+
+
+def _same_amount(one: Any, other: Any) -> bool:
+    return bool(one == other or _quantity(one) == _quantity(other))
 
 
 def _quantity(value: Any) -> Any:

@@ -8,15 +8,16 @@ from typing import Final
 
 from ragfleet_operator.engine.poll import Poller
 from ragfleet_operator.engine.rollout import template_annotations
+from ragfleet_operator.engine.wanted import Wanted
 from ragfleet_operator.kinds import DEPLOYMENT
-from ragfleet_operator.model import Child, Object, Observation, Pipeline, Ref, own
+from ragfleet_operator.model import Object, Observation, Pipeline, Ref, own
 from ragfleet_operator.names import FINGERPRINT_ANNOTATION
 
 _FIRST_LOOK_SECONDS: Final = 10.0
 
 
 async def held_fingerprint(
-    pipeline: Pipeline, seen: Observation, desired: Sequence[Child], poller: Poller
+    pipeline: Pipeline, seen: Observation, desired: Sequence[Wanted], poller: Poller
 ) -> str | None:
     """The fingerprint of what is desired, where its change is held back, else None.
 

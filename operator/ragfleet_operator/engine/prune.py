@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ragfleet_operator.engine.ownership import is_deleting
-from ragfleet_operator.engine.rollout import is_rolled_out
 from ragfleet_operator.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -17,6 +16,7 @@ from ragfleet_operator.kinds import (
     SERVICE_ACCOUNT,
 )
 from ragfleet_operator.model import Object, Ref, is_owned
+from ragfleet_operator.revisions import is_rolled_out
 
 # What a pod can't start without: pods of the template before need theirs until the last of them is gone.
 _POD_NEEDS: Final = frozenset({CONFIG_MAP, SECRET, SERVICE_ACCOUNT})

@@ -23,8 +23,8 @@ from ragfleet_operator.engine.parse import InvalidPipelineError, read_pipeline
 from ragfleet_operator.engine.pods import Pods
 from ragfleet_operator.engine.poll import Poller
 from ragfleet_operator.engine.references import References, Resolved
+from ragfleet_operator.engine.renders import Renders
 from ragfleet_operator.engine.reports import FIRST_REPORT_SECONDS, Reports
-from ragfleet_operator.engine.rollout import is_rolled_out
 from ragfleet_operator.engine.rotation import rotation
 from ragfleet_operator.engine.status_writer import StatusWriter
 from ragfleet_operator.engine.watched import Watched
@@ -32,8 +32,8 @@ from ragfleet_operator.engine.writes import Writes
 from ragfleet_operator.kinds import CHILDREN, DEPLOYMENT, OPTIONAL, SECRET, Kind
 from ragfleet_operator.model import Key, Object, Observation, Pipeline, Ref, Settings, own
 from ragfleet_operator.names import admin_secret
-from ragfleet_operator.render import references, render
-from ragfleet_operator.revisions import Plan, needs_pods, plan
+from ragfleet_operator.render import inputs_of, references
+from ragfleet_operator.revisions import Plan, is_rolled_out, needs_pods, plan
 from ragfleet_operator.status import assess, assess_invalid, assess_suspended, is_settled, is_stalled
 
 # Pods that need longer than this to be ready are asked what keeps them.
@@ -76,6 +76,7 @@ class Reconciler:
         self._now = now
         self._keeper = Keeper(cluster, writes, cache, monotonic=monotonic, now=now)
         self._children = Children(writes, cache, self._keeper)
+        self._renders = Renders()
         self._references = References(cluster, watched, monotonic=monotonic)
         self._pods = Pods(cluster, monotonic=monotonic)
         self._status = StatusWriter(writes, cache, is_busy=is_busy, monotonic=monotonic)
@@ -109,6 +110,7 @@ class Reconciler:
         for memory in (
             self._reports,
             self._keeper,
+            self._renders,
             self._references,
             self._pods,
             self._status,
@@ -146,15 +148,8 @@ class Reconciler:
         resolved = await self._references.resolve(key, references(pipeline, settings), admin)
         deployment = own(seen.children, Ref(DEPLOYMENT, key.name), pipeline.uid)
         turn = rotation(deployment, resolved.digest, self._now(), revision=planned.revision.id)
-        desired = render(
-            pipeline,
-            settings,
-            seen,
-            new_secret=_new_secret,
-            revision=planned.revision,
-            secrets_digest=turn.digest,
-            rotated_at=turn.rotated_at,
-        )
+        inputs = inputs_of(pipeline, settings, seen.kinds, planned.revision, turn.digest, turn.rotated_at)
+        desired = self._renders.children(inputs, seen.children, _new_secret)
         held = None
         if planned.revision.id != planned.state.last_good:  # which the index fits
             held = await held_fingerprint(pipeline, seen, desired, self._poller)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
+from ragfleet_api.config.project import project_auth
 from ragfleet_api.config.versions import CURRENT_VERSION
-from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, HPA
+from ragfleet_operator.kinds import CHILDREN, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, HPA, Kind
 from ragfleet_operator.model import Child, Observation, Pipeline, Ref, Revision, Settings
 from ragfleet_operator.render.autoscaler import autoscaler
 from ragfleet_operator.render.claim import claim
-from ragfleet_operator.render.config import config_of
 from ragfleet_operator.render.config_map import config_map
 from ragfleet_operator.render.controller_revision import controller_revision
 from ragfleet_operator.render.deployment import deployment
@@ -22,6 +23,21 @@ from ragfleet_operator.render.secret import secrets
 from ragfleet_operator.render.service import services
 from ragfleet_operator.render.service_account import service_account
 from ragfleet_operator.render.service_monitor import service_monitor
+
+
+class Placed(Protocol):
+    """What has a place among the children."""
+
+    @property
+    def kind(self) -> Kind:
+        """Its kind."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+ChildT = TypeVar("ChildT", bound=Placed)
 
 
 def render(
@@ -40,13 +56,12 @@ def render(
     are made of; None for the first, as the specification asks for it. secrets_digest, rotated_at: see
     ``deployment``.
     """
-    config = config_of(pipeline, settings)
     if revision is None:
         image = named_image(pipeline) or settings.image
         revision = rendered(pipeline, settings, image, CURRENT_VERSION, 1)
     children = (
         service_account(pipeline),
-        *secrets(pipeline, config, seen, new_secret),
+        *secrets(pipeline, project_auth(pipeline.spec, pipeline.key.name), seen, new_secret),
         config_map(pipeline, revision.config),
         claim(pipeline),
         network_policy(pipeline, settings),
@@ -55,7 +70,7 @@ def render(
         deployment(pipeline, revision, secrets_digest, rotated_at),
         autoscaler(pipeline),
         disruption_budget(pipeline),
-        ingress(pipeline, config),
+        ingress(pipeline),
         http_route(pipeline, seen),
         service_monitor(pipeline, seen),
     )
@@ -63,7 +78,7 @@ def render(
     return tuple(sorted(made, key=lambda child: CHILDREN.index(child.kind)))
 
 
-def without_workload(children: Sequence[Child], seen: Observation | None = None) -> tuple[Child, ...]:
+def without_workload(children: Sequence[ChildT], seen: Observation | None = None) -> tuple[ChildT, ...]:
     """All children but the configuration, the revision and the Deployment.
 
     seen: what is there; where it has no Deployment, an autoscaler would only complain and is left out too.

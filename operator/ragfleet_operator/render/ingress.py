@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ragfleet_api.config.runtime import RuntimeConfig
+from ragfleet_api.config.project import project_ingestion, project_requests
 from ragfleet_api.spec.network import Ingress
+from ragfleet_api.spec.pipeline import RAGPipelineSpec
 from ragfleet_operator.kinds import INGRESS
 from ragfleet_operator.model import Child, Pipeline
 from ragfleet_operator.render.parts import child, some
@@ -17,12 +18,12 @@ _LONGEST_INGESTION_SECONDS: Final = 600
 _MARGIN_SECONDS: Final = 5
 
 
-def ingress(pipeline: Pipeline, config: RuntimeConfig) -> Child | None:
+def ingress(pipeline: Pipeline) -> Child | None:
     """The Ingress; None where the pipeline asks for none."""
     section = None if pipeline.spec.exposure is None else pipeline.spec.exposure.ingress
     if section is None:
         return None
-    annotations = {**_for_nginx(config), **(section.annotations or {})}
+    annotations = {**_for_nginx(pipeline.spec), **(section.annotations or {})}
     spec = {
         **some(ingressClassName=section.class_name),
         "rules": [{"host": section.host, "http": {"paths": [_path(pipeline)]}}],
@@ -42,13 +43,13 @@ def _tls(section: Ingress) -> list[dict[str, Any]]:
     return [{"hosts": [section.host], "secretName": section.tls_secret_name}]
 
 
-def _for_nginx(config: RuntimeConfig) -> dict[str, str]:
+def _for_nginx(spec: RAGPipelineSpec) -> dict[str, str]:
     """What lets streams through ingress-nginx, and leaves limits to the service, whose errors say more.
 
     https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/
     """
-    seconds = max(config.requests.deadline_seconds, _LONGEST_INGESTION_SECONDS) + _MARGIN_SECONDS
-    megabytes = config.ingestion.max_request_bytes // _MIB + 1
+    seconds = max(project_requests(spec).deadline_seconds, _LONGEST_INGESTION_SECONDS) + _MARGIN_SECONDS
+    megabytes = project_ingestion(spec).max_request_bytes // _MIB + 1
     prefix = "nginx.ingress.kubernetes.io"
     return {
         f"{prefix}/proxy-buffering": "off",

@@ -22,9 +22,9 @@ def amount(quantity: str) -> Fraction:
 
 def smaller(one: str, other: str) -> str:
     """The quantity that is less, as it is written; the first of equal ones."""
-    return min(one, other, key=amount)
+    return one if one == other else min(one, other, key=amount)
 
 
 def larger(one: str, other: str) -> str:
     """The quantity that is more, as it is written; the first of equal ones."""
-    return max(one, other, key=amount)
+    return one if one == other else max(one, other, key=amount)

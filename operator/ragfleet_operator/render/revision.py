@@ -18,11 +18,18 @@ _DIGITS: Final = 10
 
 
 def rendered(
-    pipeline: Pipeline, settings: Settings, image: str, config_version: int, number: int
+    pipeline: Pipeline,
+    settings: Settings,
+    image: str,
+    config_version: int,
+    number: int,
+    *,
+    input_: str = "",
 ) -> Revision:
     """The revision that a pipeline's specification asks for, as this operator renders it.
 
-    image: of the service; config_version: the form of its configuration. Raises ConfigVersionError.
+    image: of the service; config_version: the form of its configuration. input_: ``input_of`` the same, where
+    it is known. Raises ConfigVersionError.
     """
     config = config_of(pipeline, settings)
     text = render_config(config, config_version)
@@ -30,7 +37,7 @@ def rendered(
     return Revision(
         id=id_of(template),
         number=number,
-        input=input_of(pipeline, settings, image),
+        input=input_ or input_of(pipeline, settings, image),
         spec=as_json(pipeline.spec),
         template=template,
         config=text,

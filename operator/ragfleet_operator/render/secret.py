@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ragfleet_api.config.runtime import RuntimeConfig
+from ragfleet_api.config.runtime import AuthConfig
 from ragfleet_operator import names
 from ragfleet_operator.kinds import SECRET
 from ragfleet_operator.model import Child, Observation, Pipeline, Ref, Way
@@ -17,15 +17,15 @@ KEY_ENTRIES: Final = ("default.query", "default.ingest", "default.admin")
 
 
 def secrets(
-    pipeline: Pipeline, config: RuntimeConfig, seen: Observation, new_secret: Callable[[], str]
+    pipeline: Pipeline, auth: AuthConfig, seen: Observation, new_secret: Callable[[], str]
 ) -> tuple[Child, ...]:
     """The token of the admin port, and the API keys where the pipeline asks for some to be made.
 
     new_secret: a new value; it is asked only for a Secret that isn't there. One that is has no values here.
     """
     wanted: dict[str, tuple[str, ...]] = {names.admin_secret(pipeline.key.name): (ADMIN_TOKEN,)}
-    if config.auth.generate:
-        wanted[config.auth.secret] = KEY_ENTRIES
+    if auth.generate:
+        wanted[auth.secret] = KEY_ENTRIES
     return tuple(_secret(pipeline, name, wanted[name], seen, new_secret) for name in sorted(wanted))
 
 

@@ -2,14 +2,17 @@
 
 from ragfleet_operator.revisions.live import running
 from ragfleet_operator.revisions.plan import Plan, needs_pods, plan
+from ragfleet_operator.revisions.rollout import Rollout, is_rolled_out
 from ragfleet_operator.revisions.state import as_json, is_rolled_back, state_of
 from ragfleet_operator.revisions.stored import Stored, stored
 
 __all__ = [
     "Plan",
+    "Rollout",
     "Stored",
     "as_json",
     "is_rolled_back",
+    "is_rolled_out",
     "needs_pods",
     "plan",
     "running",

@@ -32,12 +32,13 @@ def candidate(
     relevant = [revision for revision in (current, rejected) if revision is not None]
     with_operator = (pipeline.spec.runtime or Runtime()).upgrade_policy == "WithOperator"
     image = named_image(pipeline) or (settings.image if with_operator else _kept_image(relevant, settings))
+    asked = input_of(pipeline, settings, image)
     if not with_operator:
-        found = _of_input(input_of(pipeline, settings, image), relevant, known)
+        found = _of_input(asked, relevant, known)
         if found is not None:
             return found
     version = _version(image, known)
-    made = rendered(pipeline, settings, image, version, known.next_number)
+    made = rendered(pipeline, settings, image, version, known.next_number, input_=asked)
     if made.id not in {revision.id for revision in relevant} and not with_operator:
         for revision in relevant:
             if revision.image == image and _again(pipeline, settings, revision, version) == made.id:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ragfleet_operator.kinds import DEPLOYMENT
 from ragfleet_operator.model import Object, Observation, Pipeline, Ref, own
 from ragfleet_operator.names import REVISION_LABEL
-from ragfleet_operator.render.autoscaler import bounds
+from ragfleet_operator.revisions.rollout import Rollout
 
 _OVERDUE: Final = "ProgressDeadlineExceeded"
 
@@ -28,24 +28,6 @@ def running(pipeline: Pipeline, seen: Observation) -> str:
     return revision
 
 
-def runs_whole(pipeline: Pipeline, deployment: Object) -> bool:
-    """Whether all its pods are of the template that it has now, and available.
-
-    With an autoscaler the numbers move under load: then at least the fewest are available. No pods at all say
-    nothing of a revision.
-    """
-    if "deletionTimestamp" in deployment["metadata"] or not is_observed(deployment):
-        return False
-    replicas, updated, available = (
-        count(deployment, name) for name in ("replicas", "updatedReplicas", "availableReplicas")
-    )
-    scaling = pipeline.spec.autoscaling
-    if scaling is not None:
-        return updated == replicas and available >= bounds(scaling)[0]
-    wanted = (deployment.get("spec") or {}).get("replicas", 1)
-    return bool(wanted) and replicas == updated == available == wanted
-
-
 def is_overdue(deployment: Object) -> bool:
     """Whether its controller says that its newest version made no progress within its deadline."""
     found = _condition(deployment, "Progressing")
@@ -59,9 +41,7 @@ def is_refused(deployment: Object) -> bool:
 
 def is_observed(deployment: Object) -> bool:
     """Whether its status is about its newest version."""
-    status = deployment.get("status") or {}
-    observed: bool = status.get("observedGeneration", -1) == deployment["metadata"].get("generation", 0)
-    return observed
+    return Rollout.of(deployment).is_observed
 
 
 def count(deployment: Object, name: str) -> int:

@@ -10,8 +10,9 @@ from ragfleet_operator.model import Observation, Pipeline, Ref, Rejected, Revisi
 from ragfleet_operator.names import controller_revision
 from ragfleet_operator.revisions.asked import Asked, asked_for
 from ragfleet_operator.revisions.fault import own_fault
-from ragfleet_operator.revisions.live import deployment_of, is_overdue, running, runs_whole
+from ragfleet_operator.revisions.live import deployment_of, is_overdue, running
 from ragfleet_operator.revisions.mixed import mixed
+from ragfleet_operator.revisions.rollout import runs_whole
 from ragfleet_operator.revisions.state import state_of
 from ragfleet_operator.revisions.stored import Stored, stored
 
@@ -82,7 +83,7 @@ def plan(pipeline: Pipeline, settings: Settings, seen: Observation) -> Plan:
 def _learned(pipeline: Pipeline, seen: Observation, known: Stored, runs: str) -> Revisions:
     """What was remembered, and that what runs is good where it runs with all its replicas."""
     before, deployment = state_of(pipeline.status), deployment_of(pipeline, seen)
-    if deployment is None or runs not in known or not runs_whole(pipeline, deployment):
+    if deployment is None or runs not in known or not runs_whole(deployment, pipeline.spec.autoscaling):
         return before
     is_cleared = before.rejected is not None and before.rejected.revision == runs
     return replace(before, last_good=runs, rejected=None if is_cleared else before.rejected)

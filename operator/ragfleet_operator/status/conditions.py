@@ -122,6 +122,12 @@ ALLOWED: Final[Mapping[str, Mapping[Status, tuple[Reason, ...]]]] = {
         "Unknown": (r.VECTOR_STORE_UNREACHABLE, *_NOT_TOLD),
     },
 }
+_BY_WORD: Final[Mapping[str, Reason]] = {
+    reason.word: reason
+    for by_status in ALLOWED.values()
+    for reasons in by_status.values()
+    for reason in reasons
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +147,7 @@ def conditions_of(status: Object) -> dict[str, Mapping[str, Any]]:
 
 def reason_of(word: str | None) -> Reason | None:
     """The reason with that word, None for one that isn't ours."""
-    every = (x for by_status in ALLOWED.values() for some in by_status.values() for x in some)
-    return next((reason for reason in every if reason.word == word), None)
+    return None if word is None else _BY_WORD.get(word)
 
 
 def is_true(status: Object, type_: str) -> bool:

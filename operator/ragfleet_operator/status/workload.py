@@ -11,24 +11,14 @@ from ragfleet_operator import model, names
 from ragfleet_operator.kinds import DEPLOYMENT, PVC, SERVICE, Kind
 from ragfleet_operator.model import Object, Observation, Pipeline, Ref
 from ragfleet_operator.render.autoscaler import bounds
+from ragfleet_operator.revisions import Rollout
 from ragfleet_operator.status.conditions import READY, conditions_of
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
-    """What counts of a Deployment. desired: the replicas that it is told to have.
+class Workload(Rollout):
+    """What counts of a Deployment. conditions: its own, by type."""
 
-    is_observed: whether the numbers are about its newest version. conditions: its own, by type.
-    """
-
-    desired: int
-    replicas: int
-    updated: int
-    ready: int
-    available: int
-    unavailable: int
-    is_observed: bool
-    is_going: bool
     image: str
     conditions: Mapping[str, Mapping[str, Any]]
 
@@ -43,19 +33,8 @@ def workload_of(pipeline: Pipeline, seen: Observation) -> Workload | None:
     found = own(pipeline, seen, DEPLOYMENT)
     if found is None:
         return None
-    metadata, spec, status = found["metadata"], found.get("spec") or {}, found.get("status") or {}
-    return Workload(
-        desired=spec.get("replicas", 1),
-        replicas=status.get("replicas", 0),
-        updated=status.get("updatedReplicas", 0),
-        ready=status.get("readyReplicas", 0),
-        available=status.get("availableReplicas", 0),
-        unavailable=status.get("unavailableReplicas", 0),
-        is_observed=metadata.get("generation", 0) == status.get("observedGeneration", -1),
-        is_going="deletionTimestamp" in metadata,
-        image=_image(spec),
-        conditions=conditions_of(status),
-    )
+    image, conditions = _image(found.get("spec") or {}), conditions_of(found.get("status") or {})
+    return Workload.of(found, image=image, conditions=conditions)
 
 
 def is_complete(pipeline: Pipeline, workload: Workload) -> bool:
@@ -71,9 +50,9 @@ def is_complete(pipeline: Pipeline, workload: Workload) -> bool:
         return False
     if wanted is None:
         is_observed = workload.is_observed or _was_ready(pipeline)
-        return is_observed and workload.updated == workload.replicas and workload.available >= fewest
-    exact = {workload.desired, workload.updated, workload.replicas, workload.available}
-    return workload.is_observed and exact == {wanted} and workload.unavailable == 0
+        return is_observed and workload.is_enough(fewest)
+    is_exact = workload.is_exact and workload.desired == wanted
+    return workload.is_observed and is_exact and workload.unavailable == 0
 
 
 def wanted_replicas(spec: RAGPipelineSpec) -> int | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ragfleet_operator.engine.drift import digest, holds, mark_of, marked, projection
+from ragfleet_operator.engine.drift import content, digest, holds, mark_of, marked, projection
 
 CONTAINER = {
     "name": "ragfleet",
@@ -127,3 +130,48 @@ def test_the_mark_tells_one_manifest_from_another_and_is_not_part_of_itself() ->
     other["spec"]["replicas"] = 5
     assert mark_of(marked(other)) != mark_of(first)
     assert mark_of(DESIRED) is None
+
+
+def test_a_status_and_a_version_are_not_content() -> None:
+    before, after = live(), live()
+    after["status"] = {"replicas": 1}
+    after["metadata"] |= {"resourceVersion": "9", "generation": 4, "managedFields": [{"manager": "x"}]}
+    assert content(after) == content(before)
+
+
+@pytest.mark.parametrize("change", ["label", "annotation", "owner", "field", "gone"])
+def test_all_else_is_content(change: str) -> None:
+    obj = live()
+    metadata = obj["metadata"]
+    if change == "label":
+        metadata["labels"]["team"] = "y"
+    elif change == "annotation":
+        metadata["annotations"] = {"a": "b"}
+    elif change == "owner":
+        metadata["ownerReferences"] = []
+    elif change == "field":
+        container_of(obj)["image"] = "x:2"
+    else:
+        del obj["spec"]["replicas"]
+    assert content(obj) != content(live())
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.sampled_from([1, "x", "y:1"])), max_size=4))
+def test_where_the_content_is_the_same_every_projection_is(edits: list[tuple[int, Any]]) -> None:
+    obj = live()
+    for position, value in edits:
+        holders = list(_holders(obj))
+        holder, name = holders[position % len(holders)]
+        holder[name] = value
+    if projection(obj, DESIRED) != projection(live(), DESIRED):
+        assert content(obj) != content(live())
+
+
+def _holders(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each place of a JSON value that holds no others."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, item in items:
+        if isinstance(item, dict | list):
+            yield from _holders(item)
+        else:
+            yield value, name

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,7 +13,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-import uvloop
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
@@ -382,49 +379,6 @@ async def test_a_write_that_is_on_its_way_asks_until_it_is_sent(looks: int) -> N
         finally:
             await cluster.close()
     assert received == (["GET"] if looks < 2 else ["POST", "GET"])
-
-
-def test_nothing_comes_between_the_last_look_and_the_write() -> None:
-    """Two writes in one turn of the loop: the first has gone out when the second takes its last look."""
-    received = 0
-    seen: list[int] = []
-
-    def look() -> bool:
-        time.sleep(0.05)  # for the server's threads
-        seen.append(received)
-        return True
-
-    def serve(listener: socket.socket) -> None:
-        nonlocal received
-        connection, _ = listener.accept()
-        with connection:
-            while connection.recv(2**16):
-                received += 1
-                connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
-
-    async def write(port: int) -> None:
-        configuration = Configuration(host=f"http://127.0.0.1:{port}")
-        fence(configuration, look)
-        cluster = KubernetesCluster(configuration)
-        try:
-            for _ in range(2):  # the second time, the connections are there
-                seen.clear()
-                await asyncio.gather(
-                    *(cluster.create(SERVICE, "n", {"metadata": {"name": name}}) for name in "xy")
-                )
-        finally:
-            await cluster.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
-        servers = [threading.Thread(target=serve, args=(listener,)) for _ in "xy"]
-        for server in servers:
-            server.start()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(write(listener.getsockname()[1]))
-        for server in servers:
-            server.join()
-    assert seen == [2, 2, 2, 3]
 
 
 @pytest.mark.parametrize(

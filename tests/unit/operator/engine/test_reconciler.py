@@ -8,96 +8,23 @@ from typing import Any
 
 import pytest
 
-from ragfleet_operator.engine.compose import Engine, make_engine
 from ragfleet_operator.engine.errors import Forbidden, Held, NotLeadingError, TooManyRequests, Unavailable
+from ragfleet_operator.engine.references import References
 from ragfleet_operator.kinds import (
     CHILDREN,
     CONFIG_MAP,
     DEPLOYMENT,
     NETWORK_POLICY,
     PIPELINE,
-    POD,
     SECRET,
     SERVICE,
 )
-from ragfleet_operator.model import Key, Settings
-from ragfleet_operator.names import REVISION_LABEL, SECRETS_ANNOTATION, selector
+from ragfleet_operator.names import REVISION_LABEL, SECRETS_ANNOTATION
+from ragfleet_operator.render import Inputs
 from ragfleet_operator.status.conditions import conditions_of
-from support.engine_run import pipeline
-from support.fake_cluster import FakeCluster
+from support.engine_world import KEY, World
 
 pytestmark = pytest.mark.anyio
-
-KEY = Key("default", "handbook")
-
-
-class World:
-    """An engine on a fake cluster; every pass is made by hand."""
-
-    def __init__(self) -> None:
-        self.cluster = FakeCluster()
-        self.leads = True
-        self.engines: list[Engine] = []
-        self.engine = self.restarted()
-
-    def restarted(self) -> Engine:
-        """Another operator, that remembers nothing."""
-        settings = Settings(image="registry.example/ragfleet:1")
-        self.engine = make_engine(
-            self.cluster, settings, may_write=lambda: self.leads, address=lambda _: "http://127.0.0.1:9"
-        )
-        self.engines.append(self.engine)
-        return self.engine
-
-    async def end(self) -> None:
-        """Close what the engines have opened."""
-        for engine in self.engines:
-            engine.poller.close()
-            await engine.poller.run()
-
-    def edit(self, **spec: Any) -> dict[str, Any]:
-        """A user writes the pipeline."""
-        manifest = pipeline(**spec)
-        manifest["metadata"]["namespace"] = "default"
-        return self.cluster.put(PIPELINE, manifest)
-
-    async def look(self) -> float | None:
-        """Show the engine all that there is, and make a pass."""
-        await self.engine.fill(None)
-        return await self.engine.reconciler.reconcile(KEY)
-
-    def is_overdue(self, revision: str) -> None:
-        """A pod of a revision fails beside one of another, and the Deployment's deadline passes."""
-        for name, label, is_ready in (("old", "other", "True"), ("new", revision, "False")):
-            state = {} if is_ready == "True" else {"waiting": {"reason": "CrashLoopBackOff"}}
-            labels = {**selector(KEY.name), REVISION_LABEL: label}
-            self.cluster.put(
-                POD,
-                {"metadata": {"namespace": "default", "name": name, "labels": labels}},
-                conditions=[{"type": "Ready", "status": is_ready}],
-                containerStatuses=[{"state": state, "restartCount": 5}],
-            )
-        deployment = self.cluster.objects[DEPLOYMENT, *KEY]
-        late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-        observed = deployment["metadata"]["generation"]
-        counts = {"replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}
-        self.cluster.put(DEPLOYMENT, deployment, observedGeneration=observed, conditions=[late], **counts)
-
-    def roll_out(self) -> None:
-        """The Deployment's pods become available."""
-        deployment = self.cluster.objects[DEPLOYMENT, *KEY]
-        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
-        observed = deployment["metadata"]["generation"]
-        self.cluster.put(DEPLOYMENT, deployment, observedGeneration=observed, **counts)
-
-    def condition(self, type_: str) -> tuple[str, str]:
-        """The status and reason of a condition of the stored pipeline."""
-        found = conditions_of(self.cluster.objects[PIPELINE, *KEY]["status"])[type_]
-        return found["status"], found["reason"]
-
-    def names(self, kind: Any) -> list[str]:
-        """What there is of a kind."""
-        return sorted(name for found, _, name in self.cluster.objects if found == kind)
 
 
 @pytest.fixture
@@ -291,6 +218,55 @@ async def test_a_verdict_is_told_before_it_is_carried_out(world: World) -> None:
     world.restarted()
     await world.look()
     assert running_revision(world) == good
+
+
+async def test_a_secret_that_goes_during_a_pass_is_made_with_new_values_and_never_without_any(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.edit()
+    await world.look()
+    await world.engine.fill(None)
+    resolve = References.resolve
+
+    async def gone_meanwhile(self: References, *arguments: Any) -> Any:
+        world.engine.cache.see(
+            SECRET, "DELETED", world.cluster.remove(SECRET, "default", "handbook-api-keys")
+        )
+        return await resolve(self, *arguments)
+
+    for forget in (False, True):  # as it is remembered, and as it is rendered
+        if forget:
+            world.engine.reconciler.forget(KEY)
+        with monkeypatch.context() as patch:
+            patch.setattr(References, "resolve", gone_meanwhile)
+            again = await world.engine.reconciler.reconcile(KEY)
+        assert again is not None
+        assert again <= 3
+        assert world.names(SECRET) == ["handbook-admin"]
+        await world.look()
+        assert world.cluster.objects[SECRET, "default", "handbook-api-keys"]["data"]
+
+
+async def test_a_pass_in_which_only_a_status_is_new_renders_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.edit()
+    await world.look()
+
+    def rendered_again(*_: Any) -> Any:
+        raise AssertionError("it was rendered again")
+
+    monkeypatch.setattr(Inputs, "children", rendered_again)
+    world.roll_out()
+    writes = world.cluster.writes
+    await world.look()
+    world.cluster.remove(SERVICE, *KEY)
+    await world.look()
+    assert (SERVICE, *KEY) in world.cluster.objects
+    assert world.cluster.writes - writes <= 2  # the Service, and a status
+    world.edit(replicas=2)
+    with pytest.raises(AssertionError, match="rendered again"):
+        await world.look()
 
 
 def running_revision(world: World) -> str:
