@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
-import uvloop
 
 from ragfleet_operator.access import Access
 from ragfleet_operator.engine.client import KubernetesCluster
@@ -57,8 +56,9 @@ def run(options: Options) -> int:
     Raises OperatorError.
     """
     configure_logs(options.log_level, as_json=options.json_logs)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_operate(options))
+    # Not uvloop: where a connection is given up while it is made, it may close another one's descriptor later
+    # (uvloop 0.23 under aiohttp 3.14, seen under faults; MagicStack/uvloop#653).
+    return asyncio.run(_operate(options))
 
 
 async def _operate(options: Options) -> int:

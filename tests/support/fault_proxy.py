@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-import uvloop
 import yaml
 from aiohttp import web
 
@@ -140,8 +139,8 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(action)
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve())
+        # Not uvloop, see ragfleet_operator.app: connections are given up here while they are made.
+        asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

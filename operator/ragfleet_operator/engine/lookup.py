@@ -16,8 +16,8 @@ _THREADS: Final = 16
 class Lookups(AbstractResolver):
     """Looks names up in threads of its own. What nobody waits for any more isn't begun.
 
-    The loop's own lookups (uvloop's four threads) can't be taken back: behind a slow DNS server they pile up,
-    and the program doesn't end before the last of them.
+    The loop's own lookups can't be taken back: behind a slow DNS server they pile up in its few threads, and
+    the program doesn't end before the last of them.
     """
 
     def __init__(self) -> None:
