@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from support.control_plane import ControlPlane
@@ -26,8 +27,12 @@ _OF_REQUESTS: Final[tuple[Fault, ...]] = (
     Cut(forwarded=True),
     Stall(),
 )
-# No server answers a read so.
-_OF_WRITES: Final = frozenset({409, 422})
+# What a server answers so; any other fault is met by all.
+_ANSWERED_TO: Final[Mapping[int, frozenset[str]]] = {
+    409: WRITES,
+    410: frozenset({"list"}),
+    422: WRITES,
+}
 _OF_WATCHES: Final[tuple[Fault, ...]] = (
     Answer(410),
     Answer(429, retry_after=1),
@@ -72,8 +77,8 @@ class Weather:
         else:
             fault = chance.choice(_OF_REQUESTS)
             verbs = chance.choice((WRITES, READS, WRITES | READS))
-            if isinstance(fault, Answer) and fault.code in _OF_WRITES:
-                verbs = WRITES
+            if isinstance(fault, Answer):
+                verbs = _ANSWERED_TO.get(fault.code, verbs)
             self._rule(chance, fault, verbs, "requests")
         return kind
 

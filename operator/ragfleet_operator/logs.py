@@ -24,6 +24,9 @@ _SAID_BY_US = (
     # kopf ends where a list is refused, with a traceback, and is started again.
     ("kopf._core.reactor.", "Watcher for"),
     ("kopf._core.reactor.", "Multidimensional multitasker has failed"),
+    ("kopf._core.reactor.", "Resource observer has failed"),
+    # At each start it reads which kinds there are, side by side, and leaves the others where one call fails.
+    ("asyncio", "coro=<_read_"),
     ("kubernetes.aio.config", ""),
     # kopf doesn't close its generators where it is cancelled between two events.
     ("asyncio", "closing of asynchronous generator <async_generator object infinite_watch"),

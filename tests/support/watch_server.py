@@ -64,7 +64,8 @@ class WatchServer:
     """Services by namespace, at a version. lists, watches: the path and the query of each that was asked.
 
     bodies: answers that the next lists get instead. opened: what the next watches tell at once, one after
-    another. Probes, which ask for one object, aren't in lists.
+    another. refuses: how often a question for what kinds there are is still answered with 410. Probes, which
+    ask for one object, aren't in lists.
     """
 
     def __init__(self) -> None:
@@ -74,6 +75,7 @@ class WatchServer:
         self.watches: list[tuple[str, Mapping[str, str]]] = []
         self.bodies: list[bytes] = []
         self.opened: list[bytes] = []
+        self.refuses = 0
         self.url = ""
         self._open: list[asyncio.Queue[bytes | None]] = []
 
@@ -95,6 +97,11 @@ class WatchServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
+        if request.path in ("/api", "/apis") and self.refuses:
+            self.refuses -= 1
+            return web.Response(
+                status=410, body=b'{"kind":"Status","code":410}', content_type="application/json"
+            )
         if request.path in _ROOTS:
             return web.json_response(_ROOTS[request.path])
         query = dict(request.query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -92,9 +93,13 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 @asynccontextmanager
 async def watching(
-    *objects: dict[str, Any], namespaces: Sequence[str | None] = (None,), opened: Sequence[bytes] = ()
+    *objects: dict[str, Any],
+    namespaces: Sequence[str | None] = (None,),
+    opened: Sequence[bytes] = (),
+    refuses: int = 0,
 ) -> AsyncIterator[tuple[World, asyncio.Task[None]]]:
     async with watch_server() as server:
+        server.refuses = refuses
         for obj in objects:
             server.objects.setdefault(obj["metadata"]["namespace"], []).append(obj)
         server.opened = list(opened)
@@ -218,6 +223,19 @@ async def test_a_list_that_cant_be_read_is_asked_for_again_and_nothing_is_taken_
         assert Phase.LOST in world.phases
         assert len(world.server.lists) == 3
         assert world.known == {"one"}
+    assert tracebacks(log.getvalue()) == []
+
+
+async def test_a_kopf_that_isnt_told_what_kinds_there_are_starts_again_without_a_word(
+    log: io.StringIO,
+) -> None:
+    async with watching(service("one", 3), refuses=2) as (world, _):
+        await world.until(lambda: world.states[0].synced)
+        assert world.known == {"one"}
+        assert world.server.refuses == 0
+        assert world.phases == [Phase.LOST, Phase.LISTENING]
+    gc.collect()  # of tasks that nobody asked for their end, asyncio tells then
+    assert "kopf" not in log.getvalue()
     assert tracebacks(log.getvalue()) == []
 
 
