@@ -9,7 +9,8 @@ from ragfleet_operator.engine.errors import Held
 from ragfleet_operator.model import ChildFault, Fault, Key, Ref
 from ragfleet_operator.names import FIELD_MANAGER, HANDOVER_MANAGER
 
-# One edit by hand is restored and no more said; a manager that does it three times in ten minutes goes on.
+# Edits by hand are restored and no more said; a manager that goes on doing so after the first, and does it
+# three times in ten minutes, goes on for ever.
 _WINDOW_SECONDS = 600.0
 _TIMES = 3
 _FIRST_PAUSE = 60.0
@@ -21,6 +22,7 @@ class _Quarrel:
     times: dict[Held, list[float]] = field(default_factory=dict)
     restored: int = 0
     next_restore: float = 0.0
+    last: float = float("-inf")
 
 
 class ConflictMemory:
@@ -28,6 +30,12 @@ class ConflictMemory:
 
     def __init__(self) -> None:
         self._quarrels: dict[Key, dict[Ref, _Quarrel]] = {}
+
+    def is_first(self, key: Key, ref: Ref, now: float) -> bool:
+        """Whether a child that is about to be restored wasn't within ten minutes: then nobody is asked for."""
+        quarrel = self._quarrels.setdefault(key, {}).setdefault(ref, _Quarrel())
+        before, quarrel.last = quarrel.last, now
+        return now - before >= _WINDOW_SECONDS
 
     def note(self, key: Key, ref: Ref, held: Iterable[Held], now: float) -> None:
         """We are about to take fields back from those who hold them."""
@@ -52,7 +60,7 @@ class ConflictMemory:
             return None
         offenders = self._offenders(quarrel, now)
         if not offenders:
-            if not quarrel.times:
+            if not quarrel.times and now - quarrel.last >= _WINDOW_SECONDS:
                 self._quarrels[key].pop(ref)
             return None
         managers = " and ".join(sorted({f'"{held.manager}"' for held in offenders}))
