@@ -64,6 +64,11 @@ def statuses(they: People, namespaces: Sequence[str]) -> dict[str, dict[str, Any
     return found
 
 
+def is_quarrel(told: Mapping[str, Any]) -> bool:
+    """Whether a pipeline, as ``statuses`` gives it, says that others take fields again and again."""
+    return any(reason == "FieldConflict" for _, reason in told["conditions"].values())
+
+
 def wait_until_quiet(they: People, namespaces: Sequence[str], seconds: float) -> None:
     """Wait until what is told of pipelines stays as it is for so many seconds, or for six times as many."""
     found = statuses(they, namespaces)
