@@ -49,20 +49,16 @@ class BareSearch(AbstractContextManager["BareSearch"]):
 
     def run(self, count: int) -> float:
         """CPU seconds of one round of ``count``."""
-        requests = self._requests()
         cpu = time.process_time()
         for n in range(count):
-            self._ask(n % len(requests), requests)
+            self._ask(n % len(self._questions))
         return (time.process_time() - cpu) / count
 
     def _config(self) -> edge.EdgeConfig:
         return _config()
 
-    def _requests(self) -> Sequence[edge.QueryRequest]:
+    def _ask(self, n: int) -> None:
         raise NotImplementedError
-
-    def _ask(self, n: int, requests: Sequence[edge.QueryRequest]) -> None:
-        self._shard.query(requests[n])
 
     def _sparse(self, question: str) -> edge.Query:
         query = query_vector(self._analyzer.counts(question))
@@ -72,15 +68,22 @@ class BareSearch(AbstractContextManager["BareSearch"]):
 class BareSparse(BareSearch):
     """What the engine does for ``/search`` by BM25: the same vectors, limit and payload."""
 
-    def _requests(self) -> Sequence[edge.QueryRequest]:
-        return [
+    def __init__(self, folder: Path, questions: Sequence[str], top_k: int) -> None:
+        super().__init__(folder, questions, top_k)
+        self._requests = [
             edge.QueryRequest(limit=self._limit, query=self._sparse(question), with_payload=True)
-            for question in self._questions
+            for question in questions
         ]
+
+    def _ask(self, n: int) -> None:
+        self._shard.query(self._requests[n])
 
 
 class BareHybrid(BareSearch):
-    """What model and engine do for a hybrid ``/search``: the question's vector, then the fused query."""
+    """What model and engine do for a hybrid ``/search``: the question's vector, then the fused query with it.
+
+    The terms of the questions are analysed beforehand.
+    """
 
     def __init__(self, folder: Path, questions: Sequence[str], top_k: int) -> None:
         super().__init__(folder, questions, top_k)
@@ -89,33 +92,27 @@ class BareHybrid(BareSearch):
             specific_model_path="../shared/models/all-MiniLM-L6-v2-onnx-int8",
             threads=1,
         )
-        vectors = [next(iter(self._model.embed([question]))).tolist() for question in questions]
-        self._fused = [
-            edge.QueryRequest(
-                limit=self._limit,
-                prefetches=[
-                    edge.Prefetch(
-                        limit=_CANDIDATES,
-                        query=edge.Query.Nearest(vector, using=DENSE),
-                        params=edge.SearchParams(hnsw_ef=_CANDIDATES),
-                    ),
-                    edge.Prefetch(limit=_CANDIDATES, query=self._sparse(question)),
-                ],
-                query=cast(edge.Fusion, edge.Fusion.Dbsf()),
-                with_payload=True,
-            )
-            for question, vector in zip(questions, vectors, strict=True)
+        self._terms = [
+            edge.Prefetch(limit=_CANDIDATES, query=self._sparse(question)) for question in questions
         ]
 
     def _config(self) -> edge.EdgeConfig:
         return _config({DENSE: edge.EdgeVectorParams(size=_DIMENSIONS, distance=edge.Distance.Cosine)})
 
-    def _requests(self) -> Sequence[edge.QueryRequest]:
-        return self._fused
-
-    def _ask(self, n: int, requests: Sequence[edge.QueryRequest]) -> None:
-        next(iter(self._model.embed([self._questions[n]])))
-        self._shard.query(requests[n])
+    def _ask(self, n: int) -> None:
+        vector = next(iter(self._model.embed([self._questions[n]]))).tolist()
+        meaning = edge.Prefetch(
+            limit=_CANDIDATES,
+            query=edge.Query.Nearest(vector, using=DENSE),
+            params=edge.SearchParams(hnsw_ef=_CANDIDATES),
+        )
+        request = edge.QueryRequest(
+            limit=self._limit,
+            prefetches=[meaning, self._terms[n]],
+            query=cast(edge.Fusion, edge.Fusion.Dbsf()),
+            with_payload=True,
+        )
+        self._shard.query(request)
 
 
 def ingest(folder: Path, documents: Sequence[dict[str, str]], chunking: ChunkSettings) -> Bare:
