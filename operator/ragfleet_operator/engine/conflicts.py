@@ -32,7 +32,7 @@ class ConflictMemory:
         self._quarrels: dict[Key, dict[Ref, _Quarrel]] = {}
 
     def is_first(self, key: Key, ref: Ref, now: float) -> bool:
-        """Whether a child that is about to be restored wasn't within ten minutes: then nobody is asked for."""
+        """Take that a child is about to be restored; whether it wasn't within the ten minutes before."""
         quarrel = self._quarrels.setdefault(key, {}).setdefault(ref, _Quarrel())
         before, quarrel.last = quarrel.last, now
         return now - before >= _WINDOW_SECONDS
