@@ -18,6 +18,8 @@ from ragfleet_operator.names import PIPELINE_LABEL
 
 # The children of some dozens of pipelines; a decoded object takes ten times the memory.
 _MOST_DECODED: Final = 512
+# Deletions that are remembered: many more than there are calls on their way at any time.
+_MOST_GONE: Final = 4096
 # Large, many, and never changed: a fifth of the memory for a little work at each look.
 _COMPRESSED: Final = frozenset({CONTROLLER_REVISION})
 
@@ -48,6 +50,7 @@ class Cache:
         self._objects: dict[_Place, _Entry] = {}
         self._children: dict[Key, set[_Place]] = {}
         self._read: OrderedDict[_Place, tuple[str, Object]] = OrderedDict()
+        self._gone: OrderedDict[_Place, str] = OrderedDict()
         self.last_event: dict[Kind, float] = {}
 
     def see(self, kind: Kind, type_: str | None, obj: Object) -> Key | None:
@@ -102,10 +105,15 @@ class Cache:
         return {key for key in keys if key is not None}
 
     def expect(self, kind: Kind, obj: Object) -> None:
-        """Take the answer to a write or a read of our own: its event will tell nothing new."""
-        place = _place(kind, obj)
+        """Take the answer to a write or a read of our own: its event will tell nothing new.
+
+        An answer that comes later than the event of the object's deletion tells nothing either.
+        """
+        place, version = _place(kind, obj), obj["metadata"]["resourceVersion"]
         known = self._objects.get(place)
-        if known is None or _is_newer(obj["metadata"]["resourceVersion"], known.version):
+        if known is None and place in self._gone and not _is_newer(version, self._gone[place]):
+            return
+        if known is None or _is_newer(version, known.version):
             self._put(place, obj)
 
     def forget(self, kind: Kind, namespace: str, name: str) -> None:
@@ -148,6 +156,10 @@ class Cache:
         return {**now, "metadata": metadata} == before
 
     def _see_deleted(self, place: _Place, known: _Entry | None, obj: Object) -> Key | None:
+        self._gone.pop(place, None)  # the latest are last
+        self._gone[place] = obj["metadata"]["resourceVersion"]
+        if len(self._gone) > _MOST_GONE:
+            self._gone.popitem(last=False)
         if known is None:
             return _key(place, obj)
         metadata = obj["metadata"]

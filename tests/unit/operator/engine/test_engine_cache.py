@@ -54,6 +54,24 @@ def test_the_echo_of_our_own_write_tells_nothing() -> None:
     assert cache.see(SERVICE, "MODIFIED", service(8)) == KEY
 
 
+def test_an_answer_that_comes_after_the_deletion_brings_nothing_back() -> None:
+    cache = Cache()
+    cache.see(SERVICE, "ADDED", service(5))
+    cache.see(SERVICE, "DELETED", service(8))
+    cache.expect(SERVICE, service(5))
+    cache.expect(SERVICE, service(8))
+    assert len(cache) == 0
+    cache.expect(SERVICE, service(9, uid="u2"))
+    assert cache.children(KEY)[REF]["metadata"]["uid"] == "u2"
+
+
+def test_of_deletions_the_latest_are_remembered() -> None:
+    cache = Cache()
+    for number in range(5000):
+        cache.see(SERVICE, "DELETED", service(number + 1, name=f"s{number}"))
+    assert len(cache._gone) == 4096
+
+
 def test_an_answer_that_is_older_than_an_event_changes_nothing() -> None:
     cache = Cache()
     cache.see(SERVICE, "MODIFIED", service(10))
