@@ -150,13 +150,14 @@ class Chaos:
             made = [done.call for done in self._proxy.writes(start) if done.call.resource != "events"]
             after = statuses(they, namespaces)
             # Whom it quarrels with is in an operator's memory, and a fresh one has none.
-            calm = [name for name, told in before.items() if not is_quarrel(told)]
+            quarrels = [name for name, told in before.items() if is_quarrel(told)]
+            calm = sorted(before.keys() - quarrels)
             changed = [f"{name}: {one}" for name in calm for one in differences(after[name], before[name])]
             others = [
                 str(call)
                 for call in made
                 if call.resource != "ragpipelines/status"
-                and not any(is_quarrel(told) and _concerns(call, name) for name, told in before.items())
+                and not any(_concerns(call, name) for name in quarrels)
             ]
             self._restarted = [*changed, *others]
             return self._restarted, weigh(operator)

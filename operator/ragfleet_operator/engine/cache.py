@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from ragfleet_operator.engine.ownership import pipeline_of
-from ragfleet_operator.engine.trim import STATUS_UNREAD, trimmed
+from ragfleet_operator.engine.trim import STATUS_UNREAD, exact, trimmed
 from ragfleet_operator.kinds import CONTROLLER_REVISION, PIPELINE, Kind
 from ragfleet_operator.model import Key, Object, Ref
 from ragfleet_operator.names import PIPELINE_LABEL
@@ -178,8 +178,7 @@ class Cache:
             self._drop(place)
         metadata = obj["metadata"]
         data = orjson.dumps(trimmed(place.kind, obj))
-        # orjson's bytes have four times the room that they need (3.13): a copy has as much as it needs.
-        data = zlib.compress(data) if place.kind in _COMPRESSED else bytes(memoryview(data))
+        data = zlib.compress(data) if place.kind in _COMPRESSED else exact(data)
         self._objects[place] = _Entry(metadata["uid"], metadata["resourceVersion"], key, data)
         if place.kind != PIPELINE:
             self._children.setdefault(key, set()).add(place)

@@ -146,7 +146,7 @@ class Keeper:
                 live = await hand_over(self._cluster, self._writes, live, whose.uid)
             # To learn who has edited it takes a request that is refused: not for the first time.
             is_drift = mark_of(live) == child.mark
-            force = force or (is_drift and self._conflicts.is_first(whose.key, ref, self._monotonic()))
+            force = force or (is_drift and self._conflicts.restoring(whose.key, ref, self._monotonic()))
             answer = await self._change(whose.key, ref, desired, live, force)
         self._remember(whose.key, child, answer, content(answer), digest(projection(answer, desired)))
         return Kept(ref, True, self._conflicts.fault(whose.key, ref, self._monotonic()))

@@ -31,7 +31,7 @@ class ConflictMemory:
     def __init__(self) -> None:
         self._quarrels: dict[Key, dict[Ref, _Quarrel]] = {}
 
-    def is_first(self, key: Key, ref: Ref, now: float) -> bool:
+    def restoring(self, key: Key, ref: Ref, now: float) -> bool:
         """Take that a child is about to be restored; whether it wasn't within the ten minutes before."""
         quarrel = self._quarrels.setdefault(key, {}).setdefault(ref, _Quarrel())
         before, quarrel.last = quarrel.last, now

@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 from ragfleet_operator.engine.drift import digest_of
+from ragfleet_operator.engine.trim import exact
 from ragfleet_operator.kinds import SECRET, Kind
 from ragfleet_operator.model import Child, Object, Ref, Way
 
@@ -58,7 +59,7 @@ def wanted(children: Sequence[Child]) -> tuple[tuple[Wanted, ...], tuple[Wanted,
 def _applied(child: Child) -> tuple[Wanted, Wanted]:
     text = orjson.dumps(child.manifest, option=orjson.OPT_SORT_KEYS)
     ref, mark = child.ref, digest_of(text)
-    return Wanted(ref, child.way, mark, child.manifest), Wanted(ref, child.way, mark, _packed(text))
+    return Wanted(ref, child.way, mark, child.manifest), Wanted(ref, child.way, mark, exact(text))
 
 
 def _ensured(child: Child) -> tuple[Wanted, Wanted]:
@@ -67,9 +68,4 @@ def _ensured(child: Child) -> tuple[Wanted, Wanted]:
     is_whole = child.kind != SECRET or "stringData" in child.manifest
     now = Wanted(child.ref, child.way, "", child.manifest, can_be_made=is_whole)
     text = orjson.dumps({name: child.manifest[name] for name in IDENTITY})
-    return now, Wanted(now.ref, child.way, "", _packed(text), can_be_made=False)
-
-
-def _packed(text: bytes) -> bytes:
-    # orjson's bytes have four times the room that they need (3.13): a copy has as much as it needs.
-    return bytes(memoryview(text))
+    return now, Wanted(now.ref, child.way, "", exact(text), can_be_made=False)

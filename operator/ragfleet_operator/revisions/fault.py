@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ragfleet_operator.model import Object, Observation, Pipeline, PodTrouble
-from ragfleet_operator.revisions.live import count, deployment_of, is_overdue, is_refused, running
+from ragfleet_operator.revisions.live import deployment_of, is_overdue, is_refused, running
+from ragfleet_operator.revisions.rollout import Rollout
 from ragfleet_operator.text import one_line
 
 IMAGE: Final = "ImagePullBackOff"
@@ -87,7 +88,8 @@ def _is_store_away(seen: Observation) -> bool:
 
 def _has_others(deployment: Object) -> bool:
     """Whether there are pods of another version: none where they go before the new ones come."""
-    return count(deployment, "replicas") > count(deployment, "updatedReplicas")
+    rollout = Rollout.of(deployment)
+    return rollout.replicas > rollout.updated
 
 
 def _worst(troubles: Sequence[PodTrouble]) -> tuple[str, PodTrouble] | None:
@@ -109,7 +111,7 @@ def _lacks_room(troubles: Sequence[PodTrouble]) -> bool:
 def _late(deployment: Object, seen: Observation, *, others_ready: bool) -> OwnFault | None:
     """Never ready, and nothing named: others are, or where there are none the store is well."""
     # Until its controller has made a pod of it, the deadline that is over is another's.
-    if not count(deployment, "updatedReplicas") or seen.report is None:
+    if not Rollout.of(deployment).updated or seen.report is None:
         return None
     is_store_well = seen.report.error is None and seen.report.store_reachable is True
     if not others_ready and not is_store_well:

@@ -31,23 +31,13 @@ def running(pipeline: Pipeline, seen: Observation) -> str:
 def is_overdue(deployment: Object) -> bool:
     """Whether its controller says that its newest version made no progress within its deadline."""
     found = _condition(deployment, "Progressing")
-    return is_observed(deployment) and found.get("status") == "False" and found.get("reason") == _OVERDUE
+    is_observed = Rollout.of(deployment).is_observed
+    return is_observed and found.get("status") == "False" and found.get("reason") == _OVERDUE
 
 
 def is_refused(deployment: Object) -> bool:
     """Whether the API server refuses its pods, by a quota or a policy."""
     return _condition(deployment, "ReplicaFailure").get("status") == "True"
-
-
-def is_observed(deployment: Object) -> bool:
-    """Whether its status is about its newest version."""
-    return Rollout.of(deployment).is_observed
-
-
-def count(deployment: Object, name: str) -> int:
-    """A number of its status; the API server leaves out what is 0."""
-    number: int = (deployment.get("status") or {}).get(name, 0)
-    return number
 
 
 def _condition(deployment: Object, type_: str) -> Mapping[str, Any]:

@@ -23,13 +23,13 @@ def test_an_edit_or_two_by_hand_are_no_quarrel() -> None:
 
 def test_who_edited_is_asked_from_the_second_time_within_ten_minutes_on() -> None:
     memory = ConflictMemory()
-    assert memory.is_first(KEY, REF, 0)
+    assert memory.restoring(KEY, REF, 0)
     assert memory.fault(KEY, REF, 1) is None
-    assert not memory.is_first(KEY, REF, 599)
-    assert not memory.is_first(KEY, REF, 1198)
-    assert memory.is_first(KEY, Ref(DEPLOYMENT, "b"), 1198)
+    assert not memory.restoring(KEY, REF, 599)
+    assert not memory.restoring(KEY, REF, 1198)
+    assert memory.restoring(KEY, Ref(DEPLOYMENT, "b"), 1198)
     assert memory.fault(KEY, REF, 1798) is None
-    assert memory.is_first(KEY, REF, 1799)
+    assert memory.restoring(KEY, REF, 1799)
 
 
 def test_the_third_time_in_ten_minutes_is_said_with_both_names() -> None:
